@@ -1,0 +1,195 @@
+// Package event holds what happens in a run. Events are the only way out of a
+// run: the console, the GitHub surface, the log file and the reports listen to
+// them, and a log of them can be replayed into a report.
+package event
+
+import (
+	"time"
+
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// Schema is the version of the event log's format. Fields are added within a
+// version, never renamed or removed.
+const Schema = 1
+
+// Kind says which part of an Event is filled in.
+type Kind string
+
+const (
+	RunStarted    Kind = "run.started"    // Run
+	StageStarted  Kind = "stage.started"  // Stage
+	StageOutput   Kind = "stage.output"   // Output
+	StageRetry    Kind = "stage.retry"    // Attempt: one that failed and is tried again
+	StageFinished Kind = "stage.finished" // Stage, Result
+	StepStarted   Kind = "step.started"   // Step
+	StepFinished  Kind = "step.finished"  // Step
+	SwitchDone    Kind = "switch.done"    // Switch: the account of a deploy or rollback
+	Notice        Kind = "notice"         // Note
+	RunFinished   Kind = "run.finished"   // Result
+)
+
+// Event is one thing that happened. Stage names the stage it belongs to; it is
+// empty for the run itself and for commands without a pipeline.
+type Event struct {
+	Schema  int       `json:"schema"`
+	Time    time.Time `json:"time"`
+	Kind    Kind      `json:"kind"`
+	Stage   string    `json:"stage,omitempty"`
+	Run     *Run      `json:"run,omitempty"`
+	Output  *Output   `json:"output,omitempty"`
+	Attempt *Attempt  `json:"attempt,omitempty"`
+	Step    *Step     `json:"step,omitempty"`
+	Switch  *Switch   `json:"switch,omitempty"`
+	Note    *Note     `json:"note,omitempty"`
+	Result  *Result   `json:"result,omitempty"`
+}
+
+// Sink takes events as they happen. It is called from several goroutines at
+// once and must not block for long.
+type Sink func(Event)
+
+// Run describes a run before it starts.
+type Run struct {
+	ID       string  `json:"id"`      // sortable by time, unique
+	Command  string  `json:"command"` // run, deploy, rollback, recover
+	Spec     string  `json:"spec"`    // path, as the user named it
+	Pipeline string  `json:"pipeline,omitempty"`
+	Commit   string  `json:"commit,omitempty"`
+	Ref      string  `json:"ref,omitempty"`
+	Actor    string  `json:"actor,omitempty"`
+	URL      string  `json:"url,omitempty"` // of the workflow run
+	Version  string  `json:"version"`       // of turnout
+	Stages   []Stage `json:"stages,omitempty"`
+}
+
+// Stage describes a stage of a run.
+type Stage struct {
+	Name  string   `json:"name"`
+	Type  string   `json:"type,omitempty"`
+	Body  string   `json:"body"` // "run" or "deploy"
+	Needs []string `json:"needs,omitempty"`
+	Pos   spec.Pos `json:"pos"`
+}
+
+// Output is one line that a stage's command wrote, without its newline, with
+// secrets already masked.
+type Output struct {
+	Line   string `json:"line"`
+	Stderr bool   `json:"stderr,omitempty"`
+}
+
+// Attempt is a try of a stage that failed and will be repeated.
+type Attempt struct {
+	Number int           `json:"number"` // from 1
+	Of     int           `json:"of"`
+	Error  string        `json:"error"`
+	Took   time.Duration `json:"took_ns"`
+	Wait   time.Duration `json:"wait_ns"` // before the next one
+}
+
+// Outcome is how a stage or a run ended.
+type Outcome string
+
+const (
+	Succeeded Outcome = "succeeded"
+	Failed    Outcome = "failed"
+	Skipped   Outcome = "skipped"   // when was false
+	Blocked   Outcome = "blocked"   // a stage it needs did not succeed
+	Cancelled Outcome = "cancelled" // by a signal, or by fail_fast
+	Stranded  Outcome = "stranded"  // failed, and something could not be put back
+)
+
+// Result is the end of a stage or of the run.
+type Result struct {
+	Outcome  Outcome       `json:"outcome"`
+	Reason   string        `json:"reason,omitempty"`  // why, unless it succeeded
+	Hint     string        `json:"hint,omitempty"`    // what to type or look at next
+	Ignored  bool          `json:"ignored,omitempty"` // a failure the spec says to continue past
+	Attempts int           `json:"attempts,omitempty"`
+	Took     time.Duration `json:"took_ns"`
+	ExitCode int           `json:"exit_code"`      // of the command (stage) or of turnout (run)
+	Tail     []string      `json:"tail,omitempty"` // last lines (at most 200) of a failed stage
+	Pos      spec.Pos      `json:"pos"`
+}
+
+// Step is one step of a switch, such as "health" or "commit".
+type Step struct {
+	Environment string        `json:"environment"`
+	Name        string        `json:"name"`
+	Server      string        `json:"server,omitempty"`
+	Text        string        `json:"text,omitempty"`  // what was done or found
+	Error       string        `json:"error,omitempty"` // set when it failed
+	Took        time.Duration `json:"took_ns,omitempty"`
+}
+
+// Level of a Note.
+type Level string
+
+const (
+	Info    Level = "info"
+	Warning Level = "warning"
+	Problem Level = "error"
+)
+
+// Note is something the reader should know.
+type Note struct {
+	Level Level    `json:"level"`
+	Text  string   `json:"text"`
+	Hint  string   `json:"hint,omitempty"`
+	Pos   spec.Pos `json:"pos"`
+}
+
+// Switch is the account of one deploy or rollback of an environment.
+type Switch struct {
+	Environment string         `json:"environment"`
+	Proxy       string         `json:"proxy"` // nginx, haproxy
+	URL         string         `json:"url,omitempty"`
+	From        SlotRelease    `json:"from"` // zero at the first deploy
+	To          SlotRelease    `json:"to"`
+	Serving     SlotRelease    `json:"serving"` // what serves now
+	Outcome     Outcome        `json:"outcome"`
+	Reason      string         `json:"reason,omitempty"`
+	Rollback    bool           `json:"rollback,omitempty"` // a rollback was asked for
+	PutBack     bool           `json:"put_back,omitempty"` // traffic was moved and put back
+	Reloads     int            `json:"reloads"`
+	Traffic     *Traffic       `json:"traffic,omitempty"`
+	Timeline    []TimelineItem `json:"timeline,omitempty"`
+	Diff        string         `json:"diff,omitempty"` // unified, of the proxy's configuration
+	ConfigPath  string         `json:"config_path,omitempty"`
+	Logs        []string       `json:"logs,omitempty"` // last lines of a new slot that failed
+	Drained     *Drain         `json:"drained,omitempty"`
+	Took        time.Duration  `json:"took_ns"`
+	Pos         spec.Pos       `json:"pos"`
+}
+
+// SlotRelease is a slot and the release in it.
+type SlotRelease struct {
+	Slot    string `json:"slot,omitempty"`
+	Release string `json:"release,omitempty"`
+}
+
+// TimelineItem is a moment of a switch, counted from its start.
+type TimelineItem struct {
+	At   time.Duration `json:"at_ns"`
+	Name string        `json:"name"`
+	Text string        `json:"text,omitempty"`
+}
+
+// Traffic is what the built-in prober saw through the real listener.
+type Traffic struct {
+	Requests   int           `json:"requests"`
+	Failed     int           `json:"failed"`
+	FirstError string        `json:"first_error,omitempty"`
+	P99Before  time.Duration `json:"p99_before_ns"` // up to the commit; 0 without requests
+	P99After   time.Duration `json:"p99_after_ns"`
+	LongestGap time.Duration `json:"longest_gap_ns"` // between two good answers
+}
+
+// Drain is how the slot that served before let go of its connections.
+type Drain struct {
+	Slot   string        `json:"slot"`
+	Before int           `json:"before"` // connections at the start
+	After  int           `json:"after"`  // connections at the end
+	Took   time.Duration `json:"took_ns"`
+}

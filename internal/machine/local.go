@@ -1,0 +1,53 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Local is the machine that runs turnout. Operations on it are function calls.
+type Local struct {
+	name    string
+	session *Session
+}
+
+// NewLocal returns the machine that runs turnout under the name the spec gives it.
+func NewLocal(name string) *Local { return &Local{name: name, session: NewSession()} }
+
+// Name is the name given to NewLocal.
+func (l *Local) Name() string { return l.name }
+
+// Call refuses every operation: On never takes that way for a Local.
+func (l *Local) Call(context.Context, string, []byte, io.Writer) ([]byte, error) {
+	panic("machine: operations on the local machine are called directly")
+}
+
+// Close ends the session.
+func (l *Local) Close() error { return l.session.Close() }
+
+// On performs the operation on m.
+func (op Op[Req, Res]) On(ctx context.Context, m Machine, request Req) (Res, error) {
+	return op.Stream(ctx, m, request, io.Discard)
+}
+
+// Stream performs the operation on m and copies what it streams to out.
+func (op Op[Req, Res]) Stream(ctx context.Context, m Machine, request Req, out io.Writer) (Res, error) {
+	if local, ok := m.(*Local); ok {
+		return op.Do(ctx, At{Session: local.session, Out: out}, request)
+	}
+	var result Res
+	encoded, err := json.Marshal(request)
+	if err != nil {
+		panic(fmt.Sprintf("machine: request of %s does not survive JSON: %v", op.Name, err))
+	}
+	answer, err := m.Call(ctx, op.Name, encoded, out)
+	if err != nil {
+		return result, err
+	}
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return result, fmt.Errorf("%s: result of %s: %w", m.Name(), op.Name, err)
+	}
+	return result, nil
+}

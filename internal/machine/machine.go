@@ -1,0 +1,36 @@
+// Package machine performs operations on a machine. Every operation is written
+// once, as a Go function, and runs on the machine it is about: in-process on the
+// machine that runs turnout, through the agent (the same binary) on another.
+package machine
+
+import (
+	"context"
+	"io"
+)
+
+// Machine is where operations are performed.
+type Machine interface {
+	// Name is the server's name in the spec, for messages.
+	Name() string
+
+	// Call performs the operation called op with its request as JSON, copies
+	// what it streams to out, and returns its result as JSON. Ending ctx ends
+	// the operation.
+	Call(ctx context.Context, op string, request []byte, out io.Writer) ([]byte, error)
+
+	// Close ends the session and with it whatever the session keeps, such as
+	// locks.
+	Close() error
+}
+
+// Op is one operation. Requests and results are plain data that survive JSON.
+type Op[Req, Res any] struct {
+	Name string // on the wire, "package.verb"
+	Do   func(ctx context.Context, at At, request Req) (Res, error)
+}
+
+// At is what an operation finds on the machine it runs on.
+type At struct {
+	Session *Session  // keeps what outlives the call
+	Out     io.Writer // what is written here reaches the caller at once; never nil
+}

@@ -1,0 +1,61 @@
+// Package plan decides, without touching anything, what a run will do. A plan is
+// data: the command "plan" prints it, "plan -json" gives it to tools, and "run"
+// executes exactly it.
+package plan
+
+import (
+	"time"
+
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// Plan is a run before it starts.
+type Plan struct {
+	Spec        string
+	Pipeline    string
+	MaxParallel int
+	FailFast    bool
+	Stages      []*Stage   // each after those it needs
+	Waves       [][]string // stages that can run side by side, by name
+	Deploys     []*Deploy  // of Stages, in the same order
+}
+
+// Stage is a stage to run. Exactly one of Run and Deploy is set.
+type Stage struct {
+	Name      string
+	Type      string
+	Needs     []*Stage
+	When      *spec.Condition
+	Run       *spec.Text
+	Env       map[string]*spec.Text
+	Dir       string
+	Deploy    *Deploy
+	Timeout   time.Duration
+	Retry     spec.Retry
+	OnFailure spec.OnFailure
+	Pos       spec.Pos
+}
+
+// Deploy is one switch of one environment.
+type Deploy struct {
+	Environment *spec.Environment
+	Release     string // directory to ship; empty in a rollback
+	Rollback    bool
+	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
+	Pos         spec.Pos
+}
+
+// Preview is what a switch would do, judged by what is live when it is planned.
+type Preview struct {
+	First    bool   // nothing serves yet
+	From     string // slot
+	To       string // slot
+	FromID   string // release in From
+	ToID     string // release that a rollback goes to
+	Config   string // path of the proxy's file
+	Diff     string // unified; empty when the file stays as it is
+	Reload   bool
+	Cost     string   // what the switch costs clients, in a sentence
+	Drift    []string // what is not as we left it
+	Problems []string // what would keep the switch from starting
+}

@@ -1,0 +1,109 @@
+// Package proxy makes nginx or HAProxy serve one of two slots, and can say which
+// one it serves.
+//
+// The rendered configuration holds both slots at all times. Which one receives
+// requests is decided per request by a selector beside the configuration: for
+// nginx a flag file, for HAProxy a one-line map file that is changed by its
+// Runtime API in the same step. A switch therefore needs no reload; a reload
+// happens only when the rendered body changes, before traffic moves.
+package proxy
+
+import (
+	"github.com/org/deploy-action/internal/value"
+)
+
+// Kind names a proxy's dialect.
+type Kind string
+
+const (
+	NGINX   Kind = "nginx"
+	HAProxy Kind = "haproxy"
+)
+
+// Site is one environment as one proxy host serves it: all that a configuration
+// is rendered from and all that is needed to put it to work.
+type Site struct {
+	Env      value.Name     `json:"env"`
+	Kind     Kind           `json:"kind"`
+	Listen   value.Listen   `json:"listen"`
+	Hostname value.Hostname `json:"hostname,omitempty"` // empty: any
+	Pools    []Pool         `json:"pools"`              // two, sorted by slot name
+	Config   value.Path     `json:"config"`             // the file we own
+	Main     value.Path     `json:"main"`               // the proxy's main file
+	Socket   value.Path     `json:"socket,omitempty"`   // HAProxy's stats socket
+	ErrorLog value.Path     `json:"error_log,omitempty"`
+	StateDir value.Path     `json:"state_dir"`
+	Check    string         `json:"check,omitempty"`  // shell command; empty: built in
+	Reload   string         `json:"reload,omitempty"` // shell command; empty: built in
+
+	// Template is the text of a template of the user's, with its name for
+	// messages; empty for the built-in one.
+	Template     string `json:"template,omitempty"`
+	TemplateName string `json:"template_name,omitempty"`
+}
+
+// Pool is a slot and the addresses that serve it.
+type Pool struct {
+	Slot      value.Name      `json:"slot"`
+	Addresses []value.Address `json:"addresses"`
+}
+
+// Rendered is a configuration ready to be installed.
+type Rendered struct {
+	ID   string `json:"id"`   // hash of what it was rendered from; the running proxy answers it
+	Body string `json:"body"` // without the header
+}
+
+// Header is the first line of the file we own. It is the state: what is in the
+// slots can be read from the file that makes the proxy serve them.
+type Header struct {
+	Schema     int                   `json:"schema"`
+	Env        value.Name            `json:"env"`
+	Generation int                   `json:"generation"` // rises by one with each write
+	ID         string                `json:"id"`         // of the body, see Rendered
+	Sum        string                `json:"sum"`        // sha256 of the body, hex
+	Releases   map[value.Name]string `json:"releases"`   // by slot; absent: empty slot
+	Pools      []Pool                `json:"pools"`
+}
+
+// Live is what a proxy host has and serves.
+type Live struct {
+	Exists  bool       `json:"exists"`           // the file is there
+	Header  *Header    `json:"header,omitempty"` // nil: no header, or not readable
+	Body    string     `json:"body"`
+	Edited  bool       `json:"edited"`            // the body does not match its header
+	Active  value.Name `json:"active,omitempty"`  // by the selector on disk; empty without our file
+	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
+	Trouble string     `json:"trouble,omitempty"` // why Running is nil
+}
+
+// Answer is what a running proxy says of itself at the proof path.
+type Answer struct {
+	ID   string     `json:"id"`
+	Slot value.Name `json:"slot"`
+}
+
+// Install is a request to put a configuration in place. Traffic stays where it
+// is: Active is what the selector must say before and after.
+type Install struct {
+	Site     Site                  `json:"site"`
+	Rendered Rendered              `json:"rendered"`
+	Releases map[value.Name]string `json:"releases"`
+	Active   value.Name            `json:"active"`
+	Expect   int                   `json:"expect"` // generation found by Inspect; 0: no file
+}
+
+// Installed is what Install did.
+type Installed struct {
+	Generation int  `json:"generation"`
+	Reloaded   bool `json:"reloaded"` // the body changed, and the new one was proven to serve
+	// Previous is the whole former file and lets Restore put it back; nil when
+	// there was none.
+	Previous []byte `json:"previous,omitempty"`
+}
+
+// Selection is a request to send all requests to a slot.
+type Selection struct {
+	Site Site       `json:"site"`
+	Slot value.Name `json:"slot"`
+}
