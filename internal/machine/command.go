@@ -1,0 +1,157 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Run runs a command on the machine. What it writes to stdout and stderr is
+// streamed in one sequence as it comes. An exit status other than 0 is no error:
+// ask Exit.Err. An error means that the command could not be started or that the
+// context ended.
+//
+// The command leads its own session. When the context ends or the timeout
+// passes, its whole process group gets SIGTERM and, after the grace, SIGKILL. A
+// process that has left the group can neither hold Run up nor be ended by it.
+var Run = Op[Command, Exit]{Name: "machine.run", Do: run}
+
+// Command is a command to run. Exactly one of Shell and Args is set.
+type Command struct {
+	Shell string            `json:"shell,omitempty"` // run by /bin/sh -c
+	Args  []string          `json:"args,omitempty"`  // run without a shell
+	Dir   string            `json:"dir,omitempty"`   // empty: that of turnout
+	Env   map[string]string `json:"env,omitempty"`   // on top of Environ
+	Stdin []byte            `json:"stdin,omitempty"` // then end of file
+
+	Timeout time.Duration `json:"timeout_ns,omitempty"` // 0: none
+	Grace   time.Duration `json:"grace_ns,omitempty"`   // between SIGTERM and SIGKILL; 0: DefaultGrace
+
+	// LogFile takes the output instead of the stream. It is emptied first and
+	// readable by its owner only.
+	LogFile string `json:"log_file,omitempty"`
+
+	// Leave lets processes that the command started outlive it, as a start
+	// command needs; otherwise they are ended with it. A process left behind
+	// loses its stdout unless there is a LogFile.
+	Leave bool `json:"leave,omitempty"`
+}
+
+// DefaultGrace is how long a process group has to end after SIGTERM. GitHub
+// kills a cancelled job 7.5 s after its first signal (runner, ProcessInvoker).
+const DefaultGrace = 5 * time.Second
+
+// drainTime is how long output is awaited once the command is done.
+const drainTime = 200 * time.Millisecond
+
+func run(ctx context.Context, at At, c Command) (Exit, error) {
+	out, err := openOutput(c.LogFile, at.Out)
+	if err != nil {
+		return Exit{}, fmt.Errorf("%s: log: %w", c, err)
+	}
+	began := time.Now()
+	p, err := c.start(out)
+	if err != nil {
+		out.close()
+		return Exit{}, fmt.Errorf("%s: start: %w", c, err)
+	}
+	limited, cancel := c.limit(ctx)
+	defer cancel()
+	finished := p.wait(limited, c)
+	exit := p.exit()
+	exit.TimedOut = !finished && ctx.Err() == nil
+	exit.Tail = out.close()
+	exit.Took = time.Since(began)
+	if !finished && ctx.Err() != nil {
+		return exit, fmt.Errorf("%s: ended: %w", c, context.Cause(ctx))
+	}
+	return exit, nil
+}
+
+func (c Command) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.Timeout)
+}
+
+// start starts the command; out's write end is the child's alone afterwards.
+func (c Command) start(out *output) (*process, error) {
+	args := c.Args
+	if c.Shell != "" {
+		args = []string{"/bin/sh", "-c", c.Shell}
+	}
+	if len(args) == 0 {
+		panic("machine: a command without Shell or Args")
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = c.Dir
+	cmd.Env = environment(c.Env)
+	cmd.Stdout, cmd.Stderr = out.file, out.file
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if len(c.Stdin) > 0 {
+		cmd.Stdin = bytes.NewReader(c.Stdin)
+		cmd.WaitDelay = drainTime // a child that never reads stdin holds nobody up
+	}
+	if c.Dir != "" { // or the program would be named as missing
+		if _, err := os.Stat(c.Dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return watch(cmd), nil
+}
+
+// environment is the machine's own with extra on top.
+func environment(extra map[string]string) []string {
+	environ := Environ(os.Environ())
+	for name, value := range extra {
+		environ = append(environ, name+"="+value)
+	}
+	return environ
+}
+
+// Environ is environ ("name=value") without what is meant for turnout alone: a
+// GitHub action's inputs and its runtime token, which a "run" step would not
+// get either, and variables of the spec.
+func Environ(environ []string) []string {
+	kept := make([]string, 0, len(environ))
+	for _, variable := range environ {
+		if !private(variable) {
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}
+
+func private(variable string) bool {
+	for _, prefix := range []string{"INPUT_", "ACTIONS_RUNTIME_", "TURNOUT_VAR_"} {
+		if strings.HasPrefix(variable, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// String is the command as messages name it: its first line, cut to 60 bytes.
+func (c Command) String() string {
+	text := c.Shell
+	if text == "" {
+		text = strings.Join(c.Args, " ")
+	}
+	first, _, more := strings.Cut(strings.TrimSpace(text), "\n")
+	if len(first) > 60 {
+		first, more = strings.ToValidUTF8(first[:60], ""), true
+	}
+	if more {
+		first += " …"
+	}
+	return first
+}

@@ -1,0 +1,107 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// process is a started command and the process group it leads.
+type process struct {
+	cmd   *exec.Cmd
+	group int
+	done  chan struct{} // closed once the command itself is reaped
+}
+
+// watch reaps a command that was started as the leader of its group.
+func watch(cmd *exec.Cmd) *process {
+	p := &process{cmd: cmd, group: cmd.Process.Pid, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // exit reads the state
+	}()
+	return p
+}
+
+// wait returns once the command is done and, unless they may stay, the
+// processes it left behind. It reports whether the command ended by itself.
+func (p *process) wait(ctx context.Context, c Command) bool {
+	finished := true
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		finished = false
+	}
+	if finished && c.Leave {
+		return true
+	}
+	p.end(c.Grace)
+	<-p.done
+	return finished
+}
+
+// end ends the group: SIGTERM, the grace, SIGKILL.
+func (p *process) end(grace time.Duration) {
+	if grace <= 0 {
+		grace = DefaultGrace
+	}
+	_ = syscall.Kill(-p.group, syscall.SIGTERM) // the only failure is that nobody is left
+	if !p.gone(grace) {
+		_ = syscall.Kill(-p.group, syscall.SIGKILL)
+	}
+}
+
+// gone waits until nobody is left in the group and reports whether that came in
+// time.
+func (p *process) gone(within time.Duration) bool {
+	if p.empty() {
+		return true
+	}
+	deadline := time.After(within)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-deadline:
+			return p.empty()
+		case <-tick.C:
+			if p.empty() {
+				return true
+			}
+		}
+	}
+}
+
+// empty reports whether the group has no process left.
+func (p *process) empty() bool {
+	select {
+	case <-p.done:
+	default:
+		return false
+	}
+	p.reapOrphans()
+	return errors.Is(syscall.Kill(-p.group, 0), syscall.ESRCH)
+}
+
+// reapOrphans takes the dead of the group off the process table where they have
+// become our children: in a container turnout is process 1, and nobody else
+// would.
+func (p *process) reapOrphans() {
+	for {
+		pid, err := syscall.Wait4(-p.group, nil, syscall.WNOHANG, nil)
+		if err != nil || pid <= 0 {
+			return
+		}
+	}
+}
+
+// exit is how the command ended; it must be done.
+func (p *process) exit() Exit {
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return Exit{Code: 128 + int(status.Signal()), Signal: status.Signal().String()}
+	}
+	return Exit{Code: status.ExitStatus()}
+}
