@@ -94,7 +94,7 @@ type Outcome string
 const (
 	Succeeded Outcome = "succeeded"
 	Failed    Outcome = "failed"
-	Skipped   Outcome = "skipped"   // when was false
+	Skipped   Outcome = "skipped"   // when was false, here or for a stage it needs
 	Blocked   Outcome = "blocked"   // a stage it needs did not succeed
 	Cancelled Outcome = "cancelled" // by a signal, or by fail_fast
 	Stranded  Outcome = "stranded"  // failed, and something could not be put back
@@ -110,6 +110,7 @@ type Result struct {
 	Took     time.Duration `json:"took_ns"`
 	ExitCode int           `json:"exit_code"`      // of the command (stage) or of turnout (run)
 	Tail     []string      `json:"tail,omitempty"` // last lines (at most 200) of a failed stage
+	Log      string        `json:"log,omitempty"`  // path of a stage's whole output; empty when there was none
 	Pos      spec.Pos      `json:"pos"`
 }
 
