@@ -9,6 +9,8 @@
 package proxy
 
 import (
+	"time"
+
 	"github.com/org/deploy-action/internal/value"
 )
 
@@ -40,6 +42,10 @@ type Site struct {
 	// messages; empty for the built-in one.
 	Template     string `json:"template,omitempty"`
 	TemplateName string `json:"template_name,omitempty"`
+
+	// Version is the proxy's, as Live.Version tells it. It only says which
+	// directives may be used; unknown ("") leaves out those not every version has.
+	Version string `json:"version,omitempty"`
 }
 
 // Pool is a slot and the addresses that serve it.
@@ -75,6 +81,7 @@ type Live struct {
 	Active  value.Name `json:"active,omitempty"`  // by the selector on disk; empty without our file
 	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
 	Trouble string     `json:"trouble,omitempty"` // why Running is nil
+	Version string     `json:"version,omitempty"` // of the installed proxy, such as "1.22.1"; empty: not to be found
 }
 
 // Answer is what a running proxy says of itself at the proof path.
@@ -100,6 +107,63 @@ type Installed struct {
 	// Previous is the whole former file and lets Restore put it back; nil when
 	// there was none.
 	Previous []byte `json:"previous,omitempty"`
+	// Saved is where a file that was edited by hand, or not ours, was copied
+	// before it was replaced; empty when there was nothing to save.
+	Saved string `json:"saved,omitempty"`
+}
+
+// Restoration is a request to take an Install back.
+type Restoration struct {
+	Site Site `json:"site"`
+	// Previous is the file to put back, as Installed has it. When it is nil, the
+	// copy that Install kept is used; where there was no file, ours is removed.
+	Previous []byte     `json:"previous,omitempty"`
+	Active   value.Name `json:"active"` // what the selector must say; empty: leave it
+	// Expect is the generation to take back. Nothing is done where it is not the
+	// live one, so that taking back twice is harmless.
+	Expect int `json:"expect"`
+}
+
+// Restored is what Restore did.
+type Restored struct {
+	Restored bool `json:"restored"` // false: the generation was not the live one
+	Reloaded bool `json:"reloaded"`
+}
+
+// Verified is a configuration found good.
+type Verified struct {
+	Way  Way           `json:"way"`
+	Took time.Duration `json:"took_ns"`
+}
+
+// Way is how a configuration was shown to the proxy's own check.
+type Way string
+
+const (
+	// InNamespace: in a mount namespace of its own; nobody else saw the file.
+	InNamespace Way = "private mount namespace"
+	// InPlace: put there for the time of the check, then put back. The running
+	// proxy reads its files only when it is told to.
+	InPlace Way = "swapped in and back"
+)
+
+// Selected is a switch that was proven.
+type Selected struct {
+	From value.Name `json:"from"` // what the selector said before
+	// Took is the time from the order to the first request, of those that
+	// prove it, that was answered by the slot.
+	Took time.Duration `json:"took_ns"`
+}
+
+// Flow asks for the connections a proxy has to a slot.
+type Flow struct {
+	Site Site       `json:"site"`
+	Slot value.Name `json:"slot"`
+}
+
+// Open is a number of connections.
+type Open struct {
+	Connections int `json:"connections"`
 }
 
 // Selection is a request to send all requests to a slot.

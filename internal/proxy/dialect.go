@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"context"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/value"
+	"github.com/org/deploy-action/templates"
+)
+
+// dialect is everything in which nginx and HAProxy differ.
+type dialect struct {
+	template string
+	address  func(value.Address) string // as a server line spells it
+
+	// Shell commands, used where the site names none.
+	check   func(Site) string
+	reload  func(Site) string
+	version string // prints a line with a version in it
+
+	selector func(Site) value.Path                         // the file that holds the selector
+	read     func(Site) (value.Name, error)                // what the file says; "" when it says nothing
+	write    func(Site, value.Name) error                  // makes the file say it
+	tell     func(context.Context, Site, value.Name) error // makes the running proxy hear it
+	ready    func(context.Context, Site, Pool) error       // waits until the pool can take requests
+	open     func(context.Context, Site, Pool) (int, error)
+
+	problems func(Site, string) []string              // what the check's output gives away and its status hides
+	owners   func(context.Context, Site) map[int]bool // the running proxy's processes
+	leaving  func(pid int) bool                       // the process takes no new connections
+	where    string                                   // where to look when a reload is refused
+}
+
+// sbin is where distributions put the proxies, and what a user's PATH lacks.
+const sbin = `PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; `
+
+func nginx() dialect {
+	return dialect{
+		template: templates.NGINX,
+		address:  func(a value.Address) string { return string(a) },
+		check:    func(s Site) string { return sbin + "exec nginx -t -c " + string(s.Main) },
+		reload:   func(s Site) string { return sbin + "exec nginx -s reload -c " + string(s.Main) },
+		version:  sbin + "exec nginx -v",
+		selector: func(s Site) value.Path { return s.liveDir() + "/" + value.Path(s.Pools[1].Slot) },
+		read:     readFlag,
+		write:    writeFlag,
+		tell:     func(context.Context, Site, value.Name) error { return nil }, // the flag is read per request
+		ready:    anyAnswers,
+		open:     established,
+		problems: conflicts,
+		owners:   nginxProcesses,
+		leaving:  shuttingDown,
+		where:    "look into nginx's error log",
+	}
+}
+
+func haproxy() dialect {
+	return dialect{
+		template: templates.HAProxy,
+		address:  haproxyAddress,
+		check:    func(s Site) string { return sbin + "exec haproxy -c -f " + string(s.Main) + " -f " + string(s.Config) },
+		reload:   func(Site) string { return "systemctl reload haproxy" },
+		version:  sbin + "exec haproxy -v",
+		selector: func(s Site) value.Path { return s.liveDir() + "/slot.map" },
+		read:     readMap,
+		write:    writeMap,
+		tell:     tellMap,
+		ready:    awaitUp,
+		open:     sessions,
+		problems: func(Site, string) []string { return nil }, // refuses what it sees
+		owners:   haproxyProcesses,
+		leaving:  func(int) bool { return true }, // the new process has the listener before the old one lets go
+		where:    "look into HAProxy's log (journalctl -u haproxy)",
+	}
+}
+
+func (s Site) dialect() dialect {
+	if s.Kind == HAProxy {
+		return haproxy()
+	}
+	return nginx()
+}
+
+func haproxyAddress(a value.Address) string {
+	network, address := a.Network()
+	if network == "unix" {
+		return "unix@" + address
+	}
+	return address
+}
+
+func (s Site) selector() value.Path { return s.dialect().selector(s) }
+
+// liveDir is where the selector lives.
+func (s Site) liveDir() value.Path { return s.StateDir + "/live" }
+
+// keptDir is where former configurations are kept.
+func (s Site) keptDir() string { return filepath.Join(string(s.StateDir), "configs") }
+
+func (s Site) checkCommand() string {
+	if s.Check != "" {
+		return s.Check
+	}
+	return s.dialect().check(s)
+}
+
+func (s Site) reloadCommand() string {
+	if s.Reload != "" {
+		return s.Reload
+	}
+	return s.dialect().reload(s)
+}
+
+var versionPattern = regexp.MustCompile(`\b(\d+)\.(\d+)\.(\d+)`)
+
+// version asks the installed proxy for its version; "" when there is no answer.
+func (s Site) version(ctx context.Context, at machine.At) string {
+	exit, err := machine.Run.Do(ctx, quiet(at), machine.Command{Shell: s.dialect().version, Timeout: askTime})
+	if err != nil {
+		return ""
+	}
+	return versionPattern.FindString(strings.Join(exit.Tail, "\n"))
+}
+
+// knowsKeepaliveMin reports whether the proxy is an nginx from 1.27.4 on, which
+// brought keepalive_min_timeout (nginx.org/en/CHANGES).
+func (s Site) knowsKeepaliveMin() bool {
+	match := versionPattern.FindStringSubmatch(s.Version)
+	if s.Kind != NGINX || match == nil {
+		return false
+	}
+	var n [3]int
+	for i := range n {
+		n[i], _ = strconv.Atoi(match[i+1]) // digits by the pattern
+	}
+	return n[0] > 1 || n[0] == 1 && (n[1] > 27 || n[1] == 27 && n[2] >= 4)
+}

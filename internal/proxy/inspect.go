@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/org/deploy-action/internal/machine"
+)
+
+// Inspect says what a proxy host has on disk and what its proxy serves. A proxy
+// that does not answer is no error: Live.Trouble says why.
+var Inspect = machine.Op[Site, Live]{Name: "proxy.inspect", Do: inspect}
+
+func inspect(ctx context.Context, at machine.At, s Site) (Live, error) {
+	if err := s.validate(); err != nil {
+		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
+	}
+	live, _, err := s.onDisk()
+	if err != nil {
+		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
+	}
+	live.Version = s.version(ctx, at)
+	live.listen(ctx, s)
+	return live, nil
+}
+
+// listen fills in what the running proxy says.
+func (l *Live) listen(ctx context.Context, s Site) {
+	answer, err := s.ask(ctx)
+	if err != nil {
+		l.Trouble = err.Error()
+		return
+	}
+	l.Running = &answer
+}
+
+// onDisk is the part of Live that files tell, and the whole file.
+func (s Site) onDisk() (Live, []byte, error) {
+	file, err := os.ReadFile(string(s.Config))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Live{}, nil, nil
+	}
+	if err != nil {
+		return Live{}, nil, err
+	}
+	live := Live{Exists: true}
+	header, body, err := Parse(file)
+	live.Body = body
+	if err != nil {
+		live.Edited = strings.TrimSpace(body) != "" // an empty file is a place kept for ours
+		return live, file, nil
+	}
+	live.Header = &header
+	live.Edited = Sum(body) != header.Sum
+	live.Active, err = s.dialect().read(s)
+	return live, file, err
+}
+
+// generation is that of the file on disk; 0 for none, or one that is not ours.
+func (l Live) generation() int {
+	if l.Header == nil {
+		return 0
+	}
+	return l.Header.Generation
+}

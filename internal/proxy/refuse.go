@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/org/deploy-action/internal/value"
+)
+
+// What follows is what neither "nginx -t" nor "haproxy -c" sees.
+
+// replaceable is an error where the configuration cannot be replaced in one step.
+func (s Site) replaceable() error {
+	dir := filepath.Dir(string(s.Config))
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is not a directory that is there: is the proxy installed on this machine?", dir)
+	}
+	real, err := filepath.EvalSymlinks(string(s.Config))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line) // "36 35 98:0 /root /mount/point options …", proc(5)
+		if len(fields) > 4 && fields[4] == real {
+			return fmt.Errorf("%s is a mount of its own and can't be replaced in one step: mount its directory %s instead", real, filepath.Dir(real))
+		}
+	}
+	return nil
+}
+
+// listenable is an error where the port is held by somebody else: nginx would
+// keep its old configuration without a word, HAProxy would refuse every
+// connection for 2 s. A port that the file on disk has already is ours.
+//
+// HAProxy binds a port of its own a second time without complaint and then
+// shares out the connections, so for it any holder is somebody else.
+func (s Site) listenable(ctx context.Context, live Live) error {
+	if live.Header != nil && strings.Contains(live.Body, string(s.page().Bind)) {
+		return nil
+	}
+	if answer, err := s.ask(ctx); err == nil && answer.ID != "" {
+		return nil
+	}
+	sockets, err := listeners(s.Listen)
+	if err != nil {
+		return err
+	}
+	if len(sockets) == 0 || bindable(s.page().Bind) {
+		return nil
+	}
+	pids := holders(sockets)
+	owners := s.dialect().owners(ctx, s)
+	others := without(pids, owners)
+	if s.Kind == NGINX && len(others) == 0 {
+		return nil
+	}
+	if len(others) == 0 && len(pids) > 0 {
+		return fmt.Errorf("listen %s: another frontend of this HAProxy has the port: give this environment its own", s.Listen)
+	}
+	return fmt.Errorf("listen %s: the port is held by %s: the proxy could not take it", s.Listen, describe(others))
+}
+
+func without(pids []int, known map[int]bool) []int {
+	var rest []int
+	for _, pid := range pids {
+		if !known[pid] {
+			rest = append(rest, pid)
+		}
+	}
+	return rest
+}
+
+// bindable reports whether nobody holds the address. One that we may not bind
+// may be held.
+func bindable(bind value.Address) bool {
+	listener, err := net.Listen("tcp", string(bind))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
+}
+
+var chrootDirective = regexp.MustCompile(`(?m)^\s*chroot\s+(\S+)`)
+
+// reachable is an error for a unix socket that HAProxy's workers cannot see
+// because the main file locks them into a directory, as Debian's does.
+func (s Site) reachable() error {
+	main, err := os.ReadFile(string(s.Main))
+	if err != nil && s.Check == "" {
+		return fmt.Errorf("main file: %w", err)
+	}
+	match := chrootDirective.FindSubmatch(remark.ReplaceAll(main, nil))
+	if s.Kind != HAProxy || match == nil {
+		return nil
+	}
+	for _, pool := range s.Pools {
+		for _, address := range pool.Addresses {
+			network, path := address.Network()
+			if network == "unix" && !isDir(filepath.Join(string(match[1]), filepath.Dir(path))) {
+				return fmt.Errorf("slot %s: HAProxy can't reach %s: %s has \"chroot %s\"; take the line out, mount %s below it, or let the slot listen on a port",
+					pool.Slot, path, s.Main, match[1], filepath.Dir(path))
+			}
+		}
+	}
+	return nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+var conflictWarning = regexp.MustCompile(`conflicting server name "([^"]*)" on (\S+), ignored`)
+
+// conflicts finds nginx's warning that another server block has our host name:
+// it would go on answering, and ours never would.
+func conflicts(s Site, output string) []string {
+	var found []string
+	for _, match := range conflictWarning.FindAllStringSubmatch(output, -1) {
+		if match[1] == string(s.Hostname) && strings.HasSuffix(match[2], fmt.Sprintf(":%d", s.Listen.Port)) {
+			found = append(found, fmt.Sprintf("another server block already has server_name %q on %s, and nginx would ignore one of the two: remove it there, or give this environment another hostname", match[1], match[2]))
+		}
+	}
+	return found
+}

@@ -1,0 +1,172 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/org/deploy-action/internal/machine"
+)
+
+const (
+	reloadTime = time.Minute     // for the reload command
+	proofTime  = 5 * time.Second // for the proof, unless the reload is slow
+)
+
+// reload has the running proxy read its files anew and proves that it did. The
+// exit status of a reload proves nothing: both proxies say 0 and keep their old
+// configuration when a port is taken.
+type reload struct {
+	site   Site
+	at     machine.At
+	good   func(Answer, error) error
+	logEnd int64 // size of the error log before the reload
+}
+
+func (r *reload) do(ctx context.Context) error {
+	r.logEnd = r.site.logSize()
+	before := r.site.dialect().owners(ctx, r.site)
+	exit, err := r.command(ctx)
+	if err != nil {
+		return err
+	}
+	limit := max(proofTime, 5*exit.Took) // a reload that takes 2 s to read its files needs time to start, too
+	_, err = r.site.prove(ctx, generationProof, limit, func(answer Answer, err error) error {
+		if complaint := r.good(answer, err); complaint != nil {
+			return complaint
+		}
+		return r.lingering(before)
+	})
+	return err
+}
+
+// insist does it twice if it must: HAProxy loses signals that come in quick
+// succession, and nginx is deaf while it retries a port.
+func (r reload) insist(ctx context.Context) error {
+	if err := r.do(ctx); err == nil {
+		return nil
+	}
+	return r.do(ctx)
+}
+
+func (r *reload) command(ctx context.Context) (machine.Exit, error) {
+	c := machine.Command{Shell: r.site.reloadCommand(), Timeout: reloadTime, Leave: true}
+	exit, err := machine.Run.Do(ctx, quiet(r.at), c)
+	if err != nil {
+		return exit, err
+	}
+	return exit, commandError("reload", exit)
+}
+
+// lingering is a complaint while a worker from before the reload still takes
+// new connections.
+func (r *reload) lingering(before map[int]bool) error {
+	d := r.site.dialect()
+	for pid := range before {
+		if strings.Contains(title(pid), "master") {
+			continue
+		}
+		if !d.leaving(pid) {
+			return fmt.Errorf("a worker from before the reload (pid %d) still takes connections", pid)
+		}
+	}
+	return nil
+}
+
+// RefusedError is a configuration that the running proxy did not take up.
+type RefusedError struct {
+	Cause error    // what was asked of the proxy and not fulfilled
+	Log   []string // what its error log says of it
+	Where string   // where to look when Log is empty
+	Back  error    // nil: the former file is back, and the proxy proven to serve it
+}
+
+// Error tells what was refused, why, and what serves now.
+func (e *RefusedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the proxy did not take it up: %v", e.Cause)
+	for _, line := range e.Log {
+		b.WriteString("\n    " + line)
+	}
+	if len(e.Log) == 0 {
+		b.WriteString("\n    " + e.Where)
+	}
+	if e.Back != nil {
+		fmt.Fprintf(&b, "\nputting the former configuration back could not be proven either: %v", e.Back)
+		return b.String()
+	}
+	b.WriteString("\nthe former configuration is back and serves")
+	return b.String()
+}
+
+func (e *RefusedError) Unwrap() []error { return []error{e.Cause, e.Back} }
+
+func (r *reload) refused(cause, back error) error {
+	return &RefusedError{Cause: cause, Log: r.site.logSince(r.logEnd), Where: r.site.dialect().where, Back: back}
+}
+
+func (s Site) logSize() int64 {
+	info, err := os.Stat(string(s.ErrorLog))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// grave marks the levels of a log line that explain a refusal, for both proxies.
+var grave = regexp.MustCompile(`\[(emerg|alert|crit|error|ALERT)\]`)
+
+// logSince is what the error log got since it was so long: the last grave
+// lines, else the last lines.
+func (s Site) logSince(offset int64) []string {
+	file, err := os.Open(string(s.ErrorLog))
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	data, _ := io.ReadAll(io.NewSectionReader(file, offset, 64<<10)) // what was read is shown
+	var all, serious []string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		all = append(all, line)
+		if grave.MatchString(line) {
+			serious = append(serious, line)
+		}
+	}
+	if len(serious) > 0 {
+		all = serious
+	}
+	return all[max(0, len(all)-5):]
+}
+
+// both is the first complaint of two.
+func both(a, b func(Answer, error) error) func(Answer, error) error {
+	return func(answer Answer, err error) error {
+		if complaint := a(answer, err); complaint != nil {
+			return complaint
+		}
+		return b(answer, err)
+	}
+}
+
+// forgets is a complaint while the proxy answers with that ID.
+func forgets(id string) func(Answer, error) error {
+	return func(answer Answer, err error) error {
+		if err == nil && answer.ID == id {
+			return fmt.Errorf("the running proxy still serves configuration %s", id)
+		}
+		return nil
+	}
+}
+
+// commandError names a command that did not end well.
+func commandError(name string, exit machine.Exit) error {
+	if err := exit.Err(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
