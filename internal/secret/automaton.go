@@ -4,6 +4,7 @@ package secret
 // Corasick (CACM 18, 1975) describe it, with every transition worked out
 // beforehand. State 0 is the start.
 type automaton struct {
+	begins  [256]bool   // bytes that a pattern begins with
 	class   [256]uint16 // bytes that no pattern has are all of class 0
 	classes int
 	next    []uint32 // by state × classes + class
@@ -16,6 +17,7 @@ func newAutomaton(patterns []string) *automaton {
 	a.classify(patterns)
 	a.grow(0)
 	for _, pattern := range patterns {
+		a.begins[pattern[0]] = true
 		a.insert(pattern)
 	}
 	a.link()
@@ -88,15 +90,27 @@ func (a *automaton) row(state uint32) []uint32 {
 // in text and its length, and returns the state it ends in. Of patterns that
 // end at the same byte only the longest is reported.
 func (a *automaton) scan(state uint32, text []byte, found func(end, length int)) uint32 {
-	classes := a.classes
-	for i, b := range text {
-		state = a.next[int(state)*classes+int(a.class[b])]
+	for i := 0; i < len(text); i++ {
 		if state == 0 {
-			continue
+			if i += a.skip(text[i:]); i == len(text) {
+				break
+			}
 		}
+		state = a.next[int(state)*a.classes+int(a.class[text[i]])]
 		if length := a.longest[state]; length != 0 {
 			found(i+1, int(length))
 		}
 	}
 	return state
+}
+
+// skip counts the bytes at the start of text that begin no pattern. Most of any
+// text is passed here.
+func (a *automaton) skip(text []byte) int {
+	for i, b := range text {
+		if a.begins[b] {
+			return i
+		}
+	}
+	return len(text)
 }
