@@ -16,27 +16,26 @@ type Exit struct {
 }
 
 // Err is nil for a command that ended by itself with status 0 and a
-// *CommandError otherwise. name stands for the command in the message.
-func (e Exit) Err(name string) error {
+// *CommandError otherwise. The caller puts the command's name in front.
+func (e Exit) Err() error {
 	if e.Code == 0 && !e.TimedOut {
 		return nil
 	}
-	return &CommandError{Command: name, Exit: e}
+	return &CommandError{Exit: e}
 }
 
 // CommandError is a command that did not succeed.
 type CommandError struct {
-	Command string `json:"command"`
-	Exit    Exit   `json:"exit"`
+	Exit Exit `json:"exit"`
 }
 
 // shownTail is how many of a command's last lines its error shows.
 const shownTail = 5
 
-// Error names the command and how it ended, with its last lines beneath.
+// Error says how the command ended, with its last lines beneath.
 func (e *CommandError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Command, e.Exit.how())
+	b.WriteString(e.Exit.how())
 	for _, line := range e.Exit.Tail[max(0, len(e.Exit.Tail)-shownTail):] {
 		b.WriteString("\n    " + line)
 	}

@@ -19,9 +19,8 @@ var ReadFile = Op[File, Content]{Name: "machine.read", Do: func(_ context.Contex
 
 // Tail reads the last lines of a file, looking no further back than 64 KiB. The
 // error of a missing one is fs.ErrNotExist.
-var Tail = Op[LastLines, Lines]{Name: "machine.tail", Do: func(_ context.Context, _ At, l LastLines) (Lines, error) {
-	lines, err := lastLines(l.Path, l.Lines)
-	return Lines{Lines: lines}, err
+var Tail = Op[TailOf, []string]{Name: "machine.tail", Do: func(_ context.Context, _ At, t TailOf) ([]string, error) {
+	return lastLines(t.Path, t.Lines)
 }}
 
 // Write performs WriteFile.
@@ -65,15 +64,10 @@ type NewContent struct {
 	Mode fs.FileMode `json:"mode"`
 }
 
-// LastLines asks for the end of a file.
-type LastLines struct {
+// TailOf names the last lines of a file.
+type TailOf struct {
 	Path  string `json:"path"`
 	Lines int    `json:"lines"`
-}
-
-// Lines are lines without their newlines.
-type Lines struct {
-	Lines []string `json:"lines"`
 }
 
 // Link is a symbolic link to be.

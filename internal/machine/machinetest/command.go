@@ -25,10 +25,10 @@ func exitStatus(t *testing.T, m machine.Machine) {
 		t.Errorf("exit = %+v", exit)
 	}
 	var failure *machine.CommandError
-	if err := exit.Err("probe"); !errors.As(err, &failure) || err.Error() != "probe: exit status 3\n    one\n    two" {
+	if err := exit.Err(); !errors.As(err, &failure) || err.Error() != "exit status 3\n    one\n    two" {
 		t.Errorf("Err = %v", err)
 	}
-	if err := do(t, m, machine.Run, machine.Command{Shell: "true"}).Err("true"); err != nil {
+	if err := do(t, m, machine.Run, machine.Command{Shell: "true"}).Err(); err != nil {
 		t.Errorf("status 0: %v", err)
 	}
 }
@@ -126,7 +126,7 @@ func timeoutEndsGroup(t *testing.T, m machine.Machine) {
 	if !exit.TimedOut || exit.Took > 4*time.Second {
 		t.Errorf("exit = %+v", exit)
 	}
-	if err := exit.Err("x"); err == nil || !strings.Contains(err.Error(), "timed out after") {
+	if err := exit.Err(); err == nil || !strings.Contains(err.Error(), "timed out after") {
 		t.Errorf("Err = %v", err)
 	}
 	gone(t, filepath.Join(dir, "child"))

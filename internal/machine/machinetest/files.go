@@ -130,9 +130,9 @@ func tailOfFile(t *testing.T, m machine.Machine) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := do(t, m, machine.Tail, machine.LastLines{Path: path, Lines: 2})
-	if !slices.Equal(got.Lines, []string{"last but one", "last"}) {
-		t.Errorf("lines = %q", got.Lines)
+	got := do(t, m, machine.Tail, machine.TailOf{Path: path, Lines: 2})
+	if !slices.Equal(got, []string{"last but one", "last"}) {
+		t.Errorf("lines = %q", got)
 	}
 }
 

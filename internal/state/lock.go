@@ -1,0 +1,160 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/org/deploy-action/internal/machine"
+)
+
+// Acquire tries to take the lock of an environment for the session, once:
+// callers that wait ask again. A session that has it already is granted it
+// again. The kernel frees the lock the moment the process that holds it is gone,
+// however it went.
+var Acquire = machine.Op[Claim, Grant]{Name: "state.acquire", Do: acquire}
+
+// Release gives the lock of the environment with that directory back; one that
+// the session doesn't hold is no error.
+var Release = machine.Op[string, machine.None]{Name: "state.release", Do: release}
+
+// LockStatus says whether anyone holds the lock of the environment with that
+// directory, without taking it. Nothing is created.
+var LockStatus = machine.Op[string, Grant]{Name: "state.lock_status", Do: lockStatus}
+
+// Claim asks for the lock of the environment whose state is in Dir.
+type Claim struct {
+	Dir    string `json:"dir"`
+	Holder Holder `json:"holder"`
+}
+
+// Grant is the answer about a lock.
+type Grant struct {
+	Held bool   `json:"held"` // by the session that asked to acquire it; by anyone, of LockStatus
+	By   Holder `json:"by"`   // who holds it, as that run has told; zero while it has not
+}
+
+// Holder is a run that holds a lock.
+type Holder struct {
+	Run     string    `json:"run"`
+	Command string    `json:"command,omitempty"`
+	Actor   string    `json:"actor,omitempty"`
+	Commit  string    `json:"commit,omitempty"`
+	URL     string    `json:"url,omitempty"`
+	Since   time.Time `json:"since"`
+	PID     int       `json:"pid,omitempty"` // of the process on this machine; filled in by Acquire
+}
+
+// String is the holder for messages.
+func (h Holder) String() string {
+	if h.Run == "" {
+		return "another run"
+	}
+	text := "run " + h.Run
+	for _, detail := range []struct{ label, value string }{{"by ", h.Actor}, {"at commit ", h.Commit}, {"", h.URL}} {
+		if detail.value != "" {
+			text += ", " + detail.label + detail.value
+		}
+	}
+	return fmt.Sprintf("%s, since %s", text, h.Since.UTC().Format("2006-01-02 15:04:05 MST"))
+}
+
+const (
+	lockName   = "lock"
+	holderName = "holder.json"
+
+	// glance outlasts the moment for which LockStatus holds a shared lock.
+	glance = 100 * time.Millisecond
+)
+
+func sessionKey(dir string) string { return "state.lock:" + filepath.Clean(dir) }
+
+func acquire(ctx context.Context, at machine.At, c Claim) (Grant, error) {
+	if at.Session.Kept(sessionKey(c.Dir)) != nil {
+		return Grant{Held: true, By: readHolder(c.Dir)}, nil
+	}
+	if err := makeDir(c.Dir); err != nil {
+		return Grant{}, fmt.Errorf("lock: %w", err)
+	}
+	lock := flock.New(filepath.Join(c.Dir, lockName), flock.SetPermissions(fileMode))
+	ok, err := tryLock(ctx, lock)
+	if err != nil {
+		return Grant{}, fmt.Errorf("lock %s: %w", c.Dir, err)
+	}
+	if !ok {
+		return Grant{By: readHolder(c.Dir)}, lock.Close()
+	}
+	c.Holder.PID = os.Getpid()
+	if err := writeHolder(c); err != nil {
+		return Grant{}, errors.Join(err, lock.Close())
+	}
+	return Grant{Held: true, By: c.Holder}, at.Session.Keep(sessionKey(c.Dir), &heldLock{dir: c.Dir, lock: lock})
+}
+
+func tryLock(ctx context.Context, lock *flock.Flock) (bool, error) {
+	short, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	ok, err := lock.TryLockContext(short, glance/10)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return false, nil
+	}
+	return ok, err
+}
+
+// heldLock is a lock that the session keeps.
+type heldLock struct {
+	dir  string
+	lock *flock.Flock
+}
+
+// Close takes the holder's name away, then frees the lock.
+func (h *heldLock) Close() error {
+	return errors.Join(machine.RemoveFile(filepath.Join(h.dir, holderName)), h.lock.Close())
+}
+
+func release(_ context.Context, at machine.At, dir string) (machine.None, error) {
+	if err := at.Session.Release(sessionKey(dir)); err != nil {
+		return machine.None{}, fmt.Errorf("unlock %s: %w", dir, err)
+	}
+	return machine.None{}, nil
+}
+
+func lockStatus(_ context.Context, _ machine.At, dir string) (Grant, error) {
+	lock := flock.New(filepath.Join(dir, lockName), flock.SetFlag(os.O_RDONLY))
+	defer lock.Close()
+	free, err := lock.TryRLock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist), free:
+		return Grant{}, nil
+	case err != nil:
+		return Grant{}, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return Grant{Held: true, By: readHolder(dir)}, nil
+}
+
+func writeHolder(c Claim) error {
+	text, err := json.Marshal(c.Holder)
+	if err != nil {
+		panic("state: a holder is plain data: " + err.Error())
+	}
+	return machine.WriteFile(filepath.Join(c.Dir, holderName), append(text, '\n'), fileMode)
+}
+
+// readHolder is what the holder has told of itself. A run that was killed leaves
+// its name behind, so this is read only where the lock is known to be held.
+func readHolder(dir string) Holder {
+	var h Holder
+	text, err := os.ReadFile(filepath.Join(dir, holderName))
+	if err != nil || json.Unmarshal([]byte(strings.TrimSpace(string(text))), &h) != nil {
+		return Holder{}
+	}
+	return h
+}
