@@ -1,0 +1,177 @@
+package release
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Manifest is what a release consists of, each folder before what lies in it.
+type Manifest []Item
+
+// Item is a file, folder or link of a release.
+type Item struct {
+	Path    string      `json:"path"` // slash-separated, relative to the release
+	Mode    fs.FileMode `json:"mode"`
+	Size    int64       `json:"size,omitempty"` // of a file, in bytes
+	ModTime time.Time   `json:"mod_time"`
+	Sum     string      `json:"sum,omitempty"`    // SHA-256 of a file, hex
+	Target  string      `json:"target,omitempty"` // of a link, as it stands
+}
+
+// scan reads the tree at source. It refuses what can't be shipped: devices,
+// sockets and pipes, and links that leave the tree.
+func scan(ctx context.Context, source string) (Manifest, error) {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: is not a directory", source)
+	}
+	source, err = filepath.EvalSymlinks(source) // WalkDir doesn't follow a link at its root
+	if err != nil {
+		return nil, err
+	}
+	var m Manifest
+	err = filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || name == source {
+			return err
+		}
+		item, err := examine(source, name, entry)
+		m = append(m, item)
+		return err
+	})
+	if err == nil && len(m) == 0 {
+		err = fmt.Errorf("%s: is empty: nothing to ship", source)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.check()
+}
+
+func examine(source, name string, entry fs.DirEntry) (Item, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return Item{}, err
+	}
+	relative, err := filepath.Rel(source, name)
+	if err != nil {
+		return Item{}, err
+	}
+	item := Item{Path: filepath.ToSlash(relative), Mode: info.Mode(), ModTime: info.ModTime()}
+	switch info.Mode().Type() {
+	case 0:
+		item.Sum, item.Size, err = hashFile(name)
+	case fs.ModeSymlink:
+		item.Target, err = os.Readlink(name)
+	}
+	return item, err
+}
+
+// check refuses items that a release must not have, all of them in one error.
+func (m Manifest) check() error {
+	links := make(map[string]string)
+	for _, item := range m {
+		if item.Mode.Type() == fs.ModeSymlink {
+			links[item.Path] = item.Target
+		}
+	}
+	var errs []error
+	for _, item := range m {
+		if why := item.refusal(links); why != "" {
+			errs = append(errs, fmt.Errorf("%s: %s", item.Path, why))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (i Item) refusal(links map[string]string) string {
+	switch {
+	case !filepath.IsLocal(i.Path):
+		return "leaves the release"
+	case !utf8.ValidString(i.Path) || !utf8.ValidString(i.Target):
+		return "the name is not UTF-8"
+	case i.Mode.IsRegular() || i.Mode.IsDir():
+		return ""
+	case i.Mode.Type() != fs.ModeSymlink:
+		return fmt.Sprintf("is neither file, folder nor link (%s)", i.Mode.Type())
+	case path.IsAbs(i.Target):
+		return fmt.Sprintf("is an absolute link (to %s): make it relative, or share the path", i.Target)
+	case !stays(path.Dir(i.Path), i.Target, links):
+		return fmt.Sprintf("is a link that leaves the release (to %s)", i.Target)
+	}
+	return ""
+}
+
+// stays reports whether following target from dir stays inside the release,
+// through whatever other links it leads.
+func stays(dir, target string, links map[string]string) bool {
+	at := elements(dir)
+	ahead := strings.Split(target, "/")
+	for hops := 0; len(ahead) > 0; {
+		next := ahead[0]
+		ahead = ahead[1:]
+		switch next {
+		case "", ".":
+			continue
+		case "..":
+			if len(at) == 0 {
+				return false
+			}
+			at = at[:len(at)-1]
+			continue
+		}
+		link, isLink := links[path.Join(path.Join(at...), next)]
+		if !isLink {
+			at = append(at, next)
+			continue
+		}
+		if hops++; hops > 40 || path.IsAbs(link) { // the kernel gives up there as well
+			return false
+		}
+		ahead = append(strings.Split(link, "/"), ahead...)
+	}
+	return true
+}
+
+func elements(dir string) []string {
+	if dir == "." {
+		return nil
+	}
+	return strings.Split(dir, "/")
+}
+
+// sum is the hash of everything the release is but its times.
+func (m Manifest) sum() string {
+	h := sha256.New()
+	for _, item := range m {
+		fmt.Fprintf(h, "%q %o %s %q\n", item.Path, item.Mode, item.Sum, item.Target)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func hashFile(name string) (sum string, size int64, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", 0, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	size, err = io.Copy(h, file)
+	return hex.EncodeToString(h.Sum(nil)), size, err
+}
