@@ -84,17 +84,15 @@ type streak struct {
 	over    time.Duration
 }
 
-var (
-	// generationProof outlasts the 100 ms in which nginx's old and new workers
-	// both accept connections (ngx_master_process_cycle sleeps that long).
-	generationProof = streak{answers: 5, over: 250 * time.Millisecond}
-	selectionProof  = streak{answers: 5}
-)
+// proof outlasts the 100 ms in which nginx's old and new workers both accept
+// connections (ngx_master_process_cycle sleeps that long), and the time in which
+// a HAProxy that somebody else reloads has read its files and not taken over.
+var proof = streak{answers: 5, over: 250 * time.Millisecond}
 
 // prove asks until good has held for a whole streak, each time on a fresh
 // connection. It returns the time to the first answer of that streak, and
 // otherwise why the last answer was not good.
-func (s Site) prove(ctx context.Context, want streak, limit time.Duration, good func(Answer, error) error) (time.Duration, error) {
+func (s Site) prove(ctx context.Context, limit time.Duration, good func(Answer, error) error) (time.Duration, error) {
 	began := time.Now()
 	var since time.Time
 	count := 0
@@ -109,7 +107,7 @@ func (s Site) prove(ctx context.Context, want streak, limit time.Duration, good 
 		default:
 			count++
 		}
-		if count >= want.answers && time.Since(since) >= want.over {
+		if count >= proof.answers && time.Since(since) >= proof.over {
 			return since.Sub(began), nil
 		}
 		if complaint != nil && at.Sub(began) > limit {

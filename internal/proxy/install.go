@@ -48,6 +48,9 @@ func (in Install) put(ctx context.Context, at machine.At) (Installed, error) {
 		return Installed{}, &StaleError{Expected: in.Expect, Found: live.generation()}
 	}
 	live.listen(ctx, s)
+	if err := s.openDirs(); err != nil {
+		return Installed{}, err
+	}
 	saved, err := s.keep(live, former)
 	if err != nil {
 		return Installed{}, err
@@ -70,7 +73,7 @@ func (in Install) swap(ctx context.Context, at machine.At, live Live, former []b
 		return false, nil
 	}
 	good := both(serves(in.Rendered.ID), leads(in.Active))
-	r := reload{site: s, at: at, good: good}
+	r := reload{site: s, at: at, good: good, turnover: true}
 	if err := r.do(ctx); err != nil {
 		return false, r.refused(err, s.putBack(ctx, at, in, live, former))
 	}

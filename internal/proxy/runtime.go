@@ -96,8 +96,12 @@ const (
 	oneUp = 6 * time.Second
 )
 
-// awaitUp waits until HAProxy's own checks let it send requests to the pool.
+// awaitUp waits until HAProxy's own checks let it send requests to the pool. They
+// run once a second, so a server that has just died is looked for here.
 func awaitUp(ctx context.Context, s Site, pool Pool) error {
+	if err := anyAnswers(ctx, s, pool); err != nil {
+		return err
+	}
 	began := time.Now()
 	for {
 		rows, err := stats(ctx, s, pool.Slot)

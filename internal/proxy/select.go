@@ -82,8 +82,20 @@ func (s Site) move(ctx context.Context, slot value.Name) (time.Duration, error) 
 		return 0, err
 	}
 	ordered := time.Since(began)
-	took, err := s.prove(ctx, selectionProof, selectTime, leads(slot))
+	took, err := s.prove(ctx, selectTime, s.retell(ctx, slot))
 	return ordered + took, err
+}
+
+// retell gives the order again while the proxy does not follow it: a HAProxy
+// that was about to be replaced by somebody's reload takes it with it.
+func (s Site) retell(ctx context.Context, slot value.Name) func(Answer, error) error {
+	return func(answer Answer, err error) error {
+		complaint := leads(slot)(answer, err)
+		if complaint != nil && err == nil {
+			_ = s.dialect().tell(ctx, s, slot) // the next answer shows whether it was heard
+		}
+		return complaint
+	}
 }
 
 // moveBack does not depend on the context, which may have ended.

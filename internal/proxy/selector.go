@@ -19,10 +19,12 @@ import (
 // map keeps one backend, with its own counters, per slot, and was measured to
 // lose no request of 42,000 over 50 switches, as weights do.
 //
-// A switch writes the file first and then tells the running HAProxy. In that
-// order a reload by someone else at any instant ends on the new slot: before
-// "set map" it reads the new file, after it there is no difference left. The
-// other way round a reload between the two would silently undo the switch.
+// A switch writes the file first and then tells the running HAProxy, so that a
+// reload by someone else in between reads the new slot; the other way round it
+// would undo the switch. A run that is killed between the two leaves a file that
+// is ahead of the running proxy, which Inspect shows (Active and Running.Slot
+// differ), which either direction settles, and which a reboot turns into the new
+// slot: it had been found healthy, and the old one still runs.
 //
 // Directories are made for others to search: the proxy's workers run as another
 // user and test the flag file at each request.
