@@ -130,7 +130,7 @@ func (s Site) version(ctx context.Context, at machine.At) string {
 // brought keepalive_min_timeout (nginx.org/en/CHANGES).
 func (s Site) knowsKeepaliveMin() bool {
 	match := versionPattern.FindStringSubmatch(s.Version)
-	if s.Kind != NGINX || match == nil {
+	if s.Kind != NGINX || match == nil || match[0] != s.Version {
 		return false
 	}
 	var n [3]int
