@@ -1,0 +1,162 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+)
+
+// switched writes the account of one switch.
+func (w *writer) switched(s switched) {
+	w.para("### " + mark(s.Outcome) + " " + inline(s.Environment) + ": " + slot(s.From) + " → " + slot(s.To))
+	w.para(moved(s.Switch))
+	if s.Traffic != nil {
+		w.para("**" + figures(*s.Traffic) + "**" + firstError(*s.Traffic))
+	}
+	w.para(besides(s.Switch))
+	w.timeline(s)
+	w.lines("Configuration diff of "+s.ConfigPath, "diff", head(split(s.Diff), w.cuts.diffs))
+	w.lines("Last lines of slot "+s.To.Slot, "text", tail(s.Logs, w.cuts.logs))
+}
+
+// moved says what became of the traffic and what serves now.
+func moved(s event.Switch) string {
+	now := "Now serving: **" + slot(s.Serving) + "**."
+	switch {
+	case s.Outcome == event.Succeeded && s.Rollback:
+		return "Rolled back in " + took(s.Took) + ". " + now
+	case s.Outcome == event.Succeeded && s.From.Slot == "":
+		return "First deploy, live in " + took(s.Took) + ". " + now
+	case s.Outcome == event.Succeeded:
+		return "Moved in " + took(s.Took) + ". " + now
+	case s.Outcome == event.Stranded:
+		return "Could not be put back" + because(s.Reason) + ". " + now
+	case s.PutBack:
+		return "Traffic was moved and put back" + because(s.Reason) + ". " + now
+	}
+	return "No traffic was moved" + because(s.Reason) + ". " + now
+}
+
+// figures is what the prober saw, in a sentence.
+func figures(t event.Traffic) string {
+	return fmt.Sprintf("%s, %d failed, %s, longest gap %s",
+		count(t.Requests, "request", "requests"), t.Failed, p99(t), millis(t.LongestGap))
+}
+
+func p99(t event.Traffic) string {
+	switch {
+	case t.P99Before == 0:
+		return "p99 " + millis(t.P99After)
+	case t.P99After == 0:
+		return "p99 " + millis(t.P99Before) + " before the switch"
+	}
+	return "p99 " + latency(t.P99Before) + " → " + millis(t.P99After)
+}
+
+func firstError(t event.Traffic) string {
+	if t.FirstError == "" {
+		return ""
+	}
+	return ", the first: " + inline(t.FirstError)
+}
+
+// besides is what the switch cost and left behind.
+func besides(s event.Switch) string {
+	parts := []string{inline(s.Proxy) + ": " + count(s.Reloads, "reload", "reloads")}
+	if d := s.Drained; d != nil {
+		parts = append(parts, fmt.Sprintf("drain of %s: %d → %s in %s", inline(d.Slot), d.Before, count(d.After, "connection", "connections"), took(d.Took)))
+	}
+	if s.URL != "" {
+		parts = append(parts, inline(s.URL))
+	}
+	if at := place(s.Pos); at != "" {
+		parts = append(parts, code(at))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// timeline writes the moments of a switch as a table and as a chart.
+func (w *writer) timeline(s switched) {
+	var rows [][]string
+	for _, item := range s.Timeline {
+		rows = append(rows, []string{took(item.At), cell(item.Name), cell(item.Text)})
+	}
+	w.table([]string{"at", "step", "what"}, rows)
+	if len(s.Timeline) > 1 && len(s.Timeline) <= maxNodes {
+		w.para(fence("mermaid", timelineChart(s)))
+	}
+}
+
+// timelineChart is a Gantt chart in which each step lasts until the next one.
+func timelineChart(s switched) string {
+	var b strings.Builder
+	b.WriteString(ganttHead)
+	began := s.at.Add(-s.Took)
+	fmt.Fprintf(&b, "  section %s\n", ganttName(s.Environment))
+	for i, item := range s.Timeline {
+		until := max(s.Took, item.At)
+		if i+1 < len(s.Timeline) {
+			until = s.Timeline[i+1].At
+		}
+		fmt.Fprintf(&b, "  %d %s :%s\n", i+1, ganttName(item.Name), span(began.Add(item.At), until-item.At))
+	}
+	return b.String()
+}
+
+// span is a start and a duration as Mermaid's Gantt reads them with
+// "dateFormat x"; a bar of no length would not show.
+func span(start time.Time, d time.Duration) string {
+	return fmt.Sprintf("%d, %dms", start.UnixMilli(), max(d.Milliseconds(), 1))
+}
+
+// lines writes kept lines folded, unless there are none.
+func (w *writer) lines(title, language string, k kept) {
+	if len(k.lines) == 0 && k.left == 0 {
+		return
+	}
+	w.folded(title, language, k.lines)
+	if k.left > 0 {
+		w.para(pointer(count(k.left, "line is", "lines are")+" left out or cut above", w.full))
+	}
+}
+
+// kept is what a cut left of a text.
+type kept struct {
+	lines []string
+	left  int // lines left out or cut
+}
+
+// head keeps whole lines from the start, at most size bytes.
+func head(lines []string, size int) kept {
+	for i, line := range lines {
+		if size -= len(line) + 1; size < 0 {
+			return kept{lines[:i], len(lines) - i}
+		}
+	}
+	return kept{lines, 0}
+}
+
+// tail keeps lines from the end, at most size bytes. The last line is never
+// left out: of one that is too long by itself, the beginning stays.
+func tail(lines []string, size int) kept {
+	room := size
+	for i := len(lines) - 1; i >= 0; i-- {
+		if room -= len(lines[i]) + 1; room >= 0 {
+			continue
+		}
+		if i == len(lines)-1 {
+			return kept{[]string{lines[i][:size] + "…"}, i + 1}
+		}
+		return kept{lines[i+1:], i + 1}
+	}
+	return kept{lines, 0}
+}
+
+func split(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n")
+}
