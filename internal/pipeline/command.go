@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/plan"
+)
+
+// command is the body of a run stage.
+type command struct {
+	in      *run
+	stage   *plan.Stage
+	request machine.Command
+	log     *log
+	outputs map[string]string // of the last attempt
+}
+
+// newCommand fills in what s runs with what stages before it have put out.
+func (r *run) newCommand(s *plan.Stage) (*command, error) {
+	facts := r.known()
+	script, err := s.Run.Value(facts)
+	if err != nil {
+		return nil, err
+	}
+	c := &command{in: r, stage: s, log: newLog(r, s)}
+	c.request = machine.Command{
+		Args:    append(slices.Clip(r.shell()), script),
+		Dir:     filepath.Join(r.Workspace, s.Dir),
+		Timeout: s.Timeout,
+		Env:     make(map[string]string, len(s.Env)+3),
+	}
+	for name, text := range s.Env {
+		if c.request.Env[name], err = text.Value(facts); err != nil {
+			return nil, err
+		}
+	}
+	c.request.Env["TURNOUT_STAGE"] = s.Name
+	c.request.Env["TURNOUT_RUN_ID"] = r.RunID
+	c.request.Env["TURNOUT_OUTPUT"] = c.outputFile()
+	return c, nil
+}
+
+// outputFile is where the stage's command leaves its outputs.
+func (c *command) outputFile() string {
+	return filepath.Join(c.in.LogDir, c.stage.Name+".output")
+}
+
+// run is one attempt.
+func (c *command) run(ctx context.Context, attempt int) event.Result {
+	c.log.attempt(attempt, c.stage.Retry.Attempts+1)
+	out := c.in.Masker.Writer(c.log)
+	exit, err := machine.Run.Stream(ctx, c.in.Machine, c.request, out)
+	_ = out.Close() // the log tells itself what it could not write
+	c.log.flush()
+	exit.Tail = nil // the log has more
+	if exit.TimedOut {
+		exit.Took = c.stage.Timeout // not with what it took to end the group
+	}
+	if err == nil {
+		err = exit.Err()
+	}
+	var wrong error
+	if c.outputs, wrong = takeOutputs(c.outputFile()); err == nil {
+		err = wrong
+	}
+	return c.result(ctx, exit, err)
+}
+
+func (c *command) result(ctx context.Context, exit machine.Exit, err error) event.Result {
+	switch {
+	case err == nil:
+		return event.Result{Outcome: event.Succeeded}
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		return cancelled(ctx)
+	}
+	return event.Result{Outcome: event.Failed, Reason: err.Error(), ExitCode: exit.Code, Tail: c.log.tail.lines()}
+}
+
+// findShell is the shell that stages run in, as GitHub's run steps do: bash that
+// stops at the first command that fails, also within a pipe; sh that stops at
+// the first command that fails where there is no bash.
+func (r *run) findShell() []string {
+	exit, err := machine.Run.On(context.Background(), r.Machine, machine.Command{Shell: "command -v bash", Timeout: 10 * time.Second})
+	if err == nil && exit.Code == 0 {
+		return []string{"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
+	}
+	return []string{"/bin/sh", "-e", "-c"}
+}
+
+// deploy is one attempt of a deploy stage.
+func (r *run) deploy(ctx context.Context, s *plan.Stage) event.Result {
+	limited, cancel := limit(ctx, s.Timeout)
+	defer cancel()
+	done := r.Deploy(limited, s.Deploy, event.Within(s.Name, r.Emit))
+	return event.Result{Outcome: done.Outcome, Reason: done.Reason}
+}
+
+func limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("timed out after %s", timeout))
+}
