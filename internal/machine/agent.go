@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 )
 
 // Handler is an operation that an agent performs for others; Handle makes one.
@@ -44,6 +47,7 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer outlivePipe()()
 	s := &server{
 		out: &frameWriter{w: out}, session: NewSession(),
 		handlers: make(map[string]Handler), running: make(map[uint64]context.CancelFunc),
@@ -60,6 +64,15 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	}
 	cancel()
 	return errors.Join(err, s.close())
+}
+
+// outlivePipe keeps a write to a client that has gone from ending the process
+// before it has cleaned up. A handled signal, unlike an ignored one, is not
+// passed on to commands.
+func outlivePipe() (restore func()) {
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, syscall.SIGPIPE)
+	return func() { signal.Stop(unread) }
 }
 
 // server is the agent's side of a connection.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,7 +26,6 @@ const roleVariable = "MACHINE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "agent":
-		signal.Ignore(syscall.SIGPIPE)
 		if err := machine.Serve(context.Background(), os.Stdin, os.Stdout, operations()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -79,7 +77,7 @@ func startAgent(t *testing.T) (*machine.Remote, *exec.Cmd) {
 
 func dialProcess() (*machine.Remote, *exec.Cmd, error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"=agent")
+	cmd.Env = append(os.Environ(), roleVariable+"=agent", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	in, errIn := cmd.StdinPipe()
 	out, errOut := cmd.StdoutPipe()

@@ -3,7 +3,11 @@ package machine
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -81,20 +85,38 @@ func (p *process) empty() bool {
 	default:
 		return false
 	}
-	p.reapOrphans()
-	return errors.Is(syscall.Kill(-p.group, 0), syscall.ESRCH)
+	return errors.Is(syscall.Kill(-p.group, 0), syscall.ESRCH) || !living(p.group)
 }
 
-// reapOrphans takes the dead of the group off the process table where they have
-// become our children: in a container turnout is process 1, and nobody else
-// would.
-func (p *process) reapOrphans() {
-	for {
-		pid, err := syscall.Wait4(-p.group, nil, syscall.WNOHANG, nil)
-		if err != nil || pid <= 0 {
-			return
+// living reports whether a process of the group is more than a zombie. In a
+// container often nobody reaps orphans, and the kernel counts them as members
+// for ever.
+func living(group int) bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		panic("machine: a constant pattern: " + err.Error())
+	}
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has just ended
+		}
+		if state, of := stateAndGroup(string(text)); of == group && state != "Z" && state != "X" {
+			return true
 		}
 	}
+	return false
+}
+
+// stateAndGroup reads a line of /proc/<pid>/stat (proc(5)): "pid (name) state
+// ppid pgrp …", where the name may hold anything.
+func stateAndGroup(stat string) (state string, group int) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 3 {
+		return "", 0
+	}
+	group, _ = strconv.Atoi(fields[2])
+	return fields[0], group
 }
 
 // exit is how the command ended; it must be done.
