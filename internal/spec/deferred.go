@@ -1,13 +1,11 @@
 package spec
 
-import "time"
-
 // Facts is what becomes known only while a pipeline runs.
 type Facts struct {
 	Failed    map[string]bool              // stages that failed
 	Cancelled bool                         // the run was cancelled
 	Outputs   map[string]map[string]string // by stage, by name
-	Now       time.Time
+	Matrix    map[string]string            // the leg of a stage with a matrix
 }
 
 // Text is a string of the spec. It may depend on what stages put out and is

@@ -16,7 +16,8 @@ type Problem struct {
 	Summary  string   `json:"summary"`
 	Detail   string   `json:"detail"`
 	Pos      Pos      `json:"pos"`
-	Snippet  string   `json:"snippet,omitempty"` // the source line of Pos
+	Snippet  string   `json:"snippet,omitempty"` // the source line of Pos, secrets starred out
+	Context  string   `json:"context,omitempty"` // the blocks around it: environment "shop", slot "blue"
 }
 
 // Problems are the mistakes found in one run, in the order of the file.

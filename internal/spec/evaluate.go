@@ -1,0 +1,136 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// mark is what a value carries along through every expression.
+type mark string
+
+const (
+	untrusted mark = "untrusted" // whoever opens a pull request can write it
+	sensitive mark = "sensitive" // to be shown nowhere
+)
+
+// use says which marked values may stand in a place.
+type use struct{ untrusted, sensitive bool }
+
+var (
+	plain = use{}                                 // structure, paths, names: what reaches disks and configurations
+	shell = use{sensitive: true}                  // commands
+	login = use{sensitive: true}                  // how a server is logged in to
+	data  = use{sensitive: true, untrusted: true} // what is passed on as data, or only asked about
+)
+
+// value evaluates e. It has no value where that failed, which is then reported,
+// or where it depends on something that failed before.
+func (b *body) value(e hclsyntax.Expression, u use) (cty.Value, bool) {
+	v, ok := b.unmarked(e, u)
+	return v, ok && v.IsWhollyKnown()
+}
+
+// unmarked is value for expressions that may be known later only.
+func (b *body) unmarked(e hclsyntax.Expression, u use) (cty.Value, bool) {
+	v, diags := e.Value(b.scope)
+	if diags.HasErrors() {
+		b.explain(diags, b.scope)
+		return cty.DynamicVal, false
+	}
+	clean, marks := v.UnmarkDeep()
+	if _, bad := marks[untrusted]; bad && !u.untrusted {
+		b.refuseUntrusted(e)
+		return cty.DynamicVal, false
+	}
+	if _, bad := marks[sensitive]; bad && !u.sensitive {
+		b.refuseSensitive(e)
+		return cty.DynamicVal, false
+	}
+	return clean, true
+}
+
+func (b *body) refuseUntrusted(e hclsyntax.Expression) {
+	name, at := b.carrier(e, untrusted)
+	b.errorf(at, "Untrusted value", "%s is text that whoever opens a pull request can write, and here it would become code or configuration. The way in is as data: env = { TITLE = github.title } in a stage, then \"$TITLE\" in its command.", name)
+}
+
+func (b *body) refuseSensitive(e hclsyntax.Expression) {
+	name, at := b.carrier(e, sensitive)
+	b.errorf(at, "Sensitive value", "%s is sensitive, and here it would be written to a server's disk or be shown. Pass it to a command: env = { TOKEN = … }.", name)
+}
+
+// carrier finds the reference in e that brings the mark.
+func (b *body) carrier(e hclsyntax.Expression, m mark) (string, hcl.Range) {
+	for _, traversal := range e.Variables() {
+		v, diags := traversal.TraverseAbs(b.scope)
+		if diags.HasErrors() {
+			continue
+		}
+		if _, marks := v.UnmarkDeep(); hasMark(marks, m) {
+			return b.quoted(traversal.SourceRange()), traversal.SourceRange()
+		}
+	}
+	return "This value", e.Range()
+}
+
+func hasMark(marks cty.ValueMarks, m mark) bool {
+	_, ok := marks[m]
+	return ok
+}
+
+// quoted is what the file says at a place.
+func (r *reader) quoted(at hcl.Range) string {
+	if at.Start.Byte < 0 || at.End.Byte > len(r.src) || at.Start.Byte > at.End.Byte {
+		return ""
+	}
+	return string(r.src[at.Start.Byte:at.End.Byte])
+}
+
+// as evaluates an attribute as a value of the wanted type; false where it is
+// absent, null or wrong.
+func (b *body) as(name string, want cty.Type, u use) (cty.Value, bool) {
+	attribute := b.attribute(name)
+	if attribute == nil {
+		return cty.NilVal, false
+	}
+	v, ok := b.value(attribute.Expr, u)
+	if !ok || v.IsNull() {
+		return cty.NilVal, false
+	}
+	return b.convert(v, want, attribute.Expr.Range(), fmt.Sprintf("The attribute %q", name))
+}
+
+// convert makes v a value of the wanted type; what names the place in a message.
+func (b *body) convert(v cty.Value, want cty.Type, at hcl.Range, what string) (cty.Value, bool) {
+	converted, err := convert.Convert(v, want)
+	if err == nil && !converted.IsNull() {
+		return converted, true
+	}
+	b.errorf(at, "Wrong type", "%s takes %s, and this is %s.", what, article(want.FriendlyName()), describe(v))
+	return cty.NilVal, false
+}
+
+// describe names a value's type or, for a short text, the value.
+func describe(v cty.Value) string {
+	if v.IsNull() {
+		return "null"
+	}
+	if v.Type() == cty.String && v.IsKnown() && len(v.AsString()) < 40 {
+		return fmt.Sprintf("%q", v.AsString())
+	}
+	if v.Type().IsTupleType() {
+		return "a list"
+	}
+	return article(v.Type().FriendlyName())
+}
+
+func article(noun string) string {
+	if noun != "" && (noun[0] == 'a' || noun[0] == 'o') {
+		return "an " + noun
+	}
+	return "a " + noun
+}
