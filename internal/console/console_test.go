@@ -1,0 +1,180 @@
+package console_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/org/deploy-action/internal/console"
+	"github.com/org/deploy-action/internal/event"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var looks = map[string]console.Options{
+	"plain":  {},
+	"colour": {Colour: true},
+	"github": {Colour: true, GitHub: true},
+}
+
+// show prints a recorded run.
+func show(t *testing.T, recording string, options console.Options) string {
+	t.Helper()
+	file, err := os.Open(recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	events, err := event.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := console.New(&out, options)
+	for _, e := range events {
+		c.Event(e)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestRecordedRuns(t *testing.T) {
+	recordings, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(recordings) == 0 {
+		t.Fatal(recordings, err)
+	}
+	for _, recording := range recordings {
+		for look, options := range looks {
+			golden := strings.TrimSuffix(recording, ".jsonl") + "." + look + ".txt"
+			t.Run(filepath.Base(golden), func(t *testing.T) { compare(t, golden, show(t, recording, options)) })
+		}
+	}
+}
+
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("want, got:\n%s", diff)
+	}
+}
+
+// command is a line that GitHub's runner obeys (Runner.Common/ActionCommand.cs).
+var command = regexp.MustCompile(`^[\s\p{Z}\x{85}]*::|##\[`)
+
+// checkHarmless sees that only our own groups are commands, and that only
+// colours control the terminal.
+func checkHarmless(t *testing.T, out string, options console.Options) {
+	t.Helper()
+	for _, line := range strings.FieldsFunc(out, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if options.GitHub && command.MatchString(line) && !strings.HasPrefix(line, "::group::") && line != "::endgroup::" {
+			t.Errorf("the runner takes a command from %q", line)
+		}
+	}
+	out = regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(out, "")
+	if i := strings.IndexFunc(out, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 }); i >= 0 {
+		t.Errorf("a control character gets through: %q", out[max(0, i-20):min(len(out), i+20)])
+	}
+}
+
+func TestHostileOutputIsHarmless(t *testing.T) {
+	for look, options := range looks {
+		t.Run(look, func(t *testing.T) { checkHarmless(t, show(t, "testdata/hostile.jsonl", options), options) })
+	}
+}
+
+func FuzzForeignText(f *testing.F) {
+	f.Add("::set-output name=a::b")
+	f.Add("x\r\n##[error]y\x1b[31m#\x1b[0m#[z\x1b]8;;u\x1b\\l\u009b2J")
+	f.Add("\x1b[0;\x1b(B\x1b[m\x1b")
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "?")
+		for _, options := range looks {
+			var out bytes.Buffer
+			c := console.New(&out, options)
+			for _, e := range foreign(text) {
+				c.Event(e)
+			}
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			checkHarmless(t, out.String(), options)
+		}
+	})
+}
+
+// foreign has text wherever somebody else may have written it.
+func foreign(text string) []event.Event {
+	line, _, _ := strings.Cut(text, "\n")
+	return []event.Event{
+		{Kind: event.RunStarted, Run: &event.Run{Command: "run", Pipeline: "release", Spec: text, ID: text}},
+		{Kind: event.StageStarted, Stage: "a"},
+		{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Line: line}},
+		{Kind: event.StageRetry, Stage: "a", Attempt: &event.Attempt{Error: text}},
+		{Kind: event.StepFinished, Stage: "a", Step: &event.Step{Name: "health", Text: text}},
+		{Kind: event.StepFinished, Step: &event.Step{Name: "health", Error: text}},
+		{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: text, Hint: text}},
+		{Kind: event.SwitchDone, Switch: &event.Switch{URL: text, Traffic: &event.Traffic{FirstError: text}}},
+		{Kind: event.StageFinished, Stage: "a", Result: &event.Result{Outcome: event.Failed, Reason: text, Tail: []string{line}}},
+		{Kind: event.RunFinished, Result: &event.Result{Outcome: event.Failed, Reason: text, Hint: text}},
+	}
+}
+
+func TestMuchOutputInGitHub(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out, console.Options{GitHub: true})
+	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
+	line := strings.Repeat("x", 99)
+	for i := range 100_000 { // 10 MB
+		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Line: fmt.Sprintf("%06d %s", i, line)}})
+	}
+	c.Event(event.Event{Kind: event.StageFinished, Stage: "build", Result: &event.Result{Outcome: event.Succeeded, Log: "build.log"}})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	if len(text) > 5<<20 || !strings.Contains(text, "lines before this left out; the whole log is in build.log\n") || !strings.Contains(text, "│ 099999 x") {
+		t.Errorf("%d bytes, %.200q", len(text), text)
+	}
+}
+
+func TestStagesThatNeverEnd(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out, console.Options{GitHub: true})
+	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
+	c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Line: "last words"}})
+	if err := c.Close(); err != nil || !strings.Contains(out.String(), "│ last words\n::endgroup::\n") {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+func TestCloseReportsWhatCouldNotBePrinted(t *testing.T) {
+	gone := errors.New("broken pipe")
+	r, w := io.Pipe()
+	r.CloseWithError(gone)
+	c := console.New(w, console.Options{})
+	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
+	c.Event(event.Event{Kind: event.StageStarted, Stage: "test"})
+	if err := c.Close(); !errors.Is(err, gone) || strings.Count(err.Error(), "broken") != 1 {
+		t.Errorf("Close() = %v", err)
+	}
+}

@@ -1,0 +1,94 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/org/deploy-action/internal/event"
+)
+
+// runFinished sums the run up: what became of it, what serves now, what it cost.
+func (c *Console) runFinished(r *event.Result) {
+	c.write("\n")
+	title := c.about.Command
+	if c.about.Pipeline != "" {
+		title = "pipeline " + c.about.Pipeline
+	}
+	text := fmt.Sprintf("%s %s in %s", c.bold(title), r.Outcome, human(r.Took))
+	if stages := c.stages(); stages != "" {
+		text += ": " + stages
+	}
+	c.own("", outcomeMark(r), text)
+	if r.Reason != "" {
+		c.own("", mark{}, "  "+r.Reason)
+	}
+	for _, s := range c.switches {
+		c.summary(s)
+	}
+	c.hint("", r.Hint)
+}
+
+// endings are what stages can count as, in the order they are told.
+var endings = []string{"succeeded", "failed", "failed and ignored", "stranded", "cancelled", "blocked", "skipped"}
+
+// stages counts the stages: "9 succeeded, 1 skipped".
+func (c *Console) stages() string {
+	var parts []string
+	for _, ending := range endings {
+		if n := c.tally[ending]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, ending))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// summary answers the operator's question, which release serves, and what the
+// switch cost those who were there.
+func (c *Console) summary(s event.Switch) {
+	c.own("", mark{}, "  "+serving(s))
+	if t := s.Traffic; t != nil {
+		c.own("", mark{}, "  "+traffic(*t))
+		if t.FirstError != "" {
+			c.own("", mark{}, "  first error: "+t.FirstError)
+		}
+	}
+	if s.URL != "" {
+		c.own("", mark{}, "  "+c.dim(s.URL))
+	}
+}
+
+func serving(s event.Switch) string {
+	switch {
+	case s.Outcome == event.Stranded:
+		return fmt.Sprintf("%s: needs a hand; last seen serving: %s", s.Environment, slot(s.Serving))
+	case s.Serving == event.SlotRelease{}:
+		return fmt.Sprintf("%s: nothing serves", s.Environment)
+	case s.PutBack:
+		return fmt.Sprintf("%s: put back, %s serves", s.Environment, slot(s.Serving))
+	case s.Outcome != event.Succeeded && s.Serving == s.From:
+		return fmt.Sprintf("%s: not moved, %s serves", s.Environment, slot(s.Serving))
+	case s.From == event.SlotRelease{}:
+		return fmt.Sprintf("%s: %s serves", s.Environment, slot(s.Serving))
+	}
+	return fmt.Sprintf("%s: %s serves, before it %s", s.Environment, slot(s.Serving), slot(s.From))
+}
+
+func slot(s event.SlotRelease) string {
+	if s.Release == "" {
+		return s.Slot
+	}
+	return fmt.Sprintf("%s (%s)", s.Slot, s.Release)
+}
+
+// traffic is what the prober saw: "412 requests, 0 failed, p99 4 → 5 ms, longest
+// gap 52 ms".
+func traffic(t event.Traffic) string {
+	text := fmt.Sprintf("%s, %d failed", count(t.Requests, "request"), t.Failed)
+	if t.P99Before > 0 && t.P99After > 0 {
+		text += ", p99 " + change(t.P99Before, t.P99After)
+	}
+	if t.LongestGap > 0 {
+		text += ", longest gap " + human(t.LongestGap)
+	}
+	return text
+}
