@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/plan"
@@ -102,9 +101,7 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 func (r *run) known() spec.Facts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	facts := r.facts
-	facts.Now = time.Now()
-	return facts
+	return r.facts
 }
 
 // result sums the run up: what is stranded comes before everything, then that

@@ -100,7 +100,7 @@ func TestOutputsBecomeFacts(t *testing.T) {
 	want := map[string]map[string]string{
 		"build": {"tag": "v1.2", "notes": "one\ntwo"}, "failed": {"report": "r.xml"},
 	}
-	if diff := cmp.Diff(want, got.Outputs); diff != "" || len(got.Failed) != 1 || !got.Failed["failed"] || got.Now.IsZero() {
+	if diff := cmp.Diff(want, got.Outputs); diff != "" || len(got.Failed) != 1 || !got.Failed["failed"] {
 		t.Errorf("failed: %v; outputs, want, got:\n%s", got.Failed, diff)
 	}
 }
