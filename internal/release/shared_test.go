@@ -48,6 +48,17 @@ func TestSharedPathsOutliveReleases(t *testing.T) {
 	}
 }
 
+func TestAPathThatBecomesSharedIsNoLinkIntoAnOldRelease(t *testing.T) {
+	layout := release.Layout{Root: t.TempDir()}
+	source := tree(t, map[string]string{"uploads/logo.png": "logo"})
+	before := ship(t, layout, source)
+	layout.Shared = []string{"uploads"}
+	ship(t, layout, source)
+	if sameFile(t, at(layout, before.ID, "uploads/logo.png"), filepath.Join(layout.Root, "shared", "uploads", "logo.png")) {
+		t.Error("what the application writes would change the old release")
+	}
+}
+
 func TestSlotsPointAtReleases(t *testing.T) {
 	ctx, m := context.Background(), machine.NewLocal("here")
 	layout := release.Layout{Root: t.TempDir()}

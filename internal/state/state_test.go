@@ -185,6 +185,17 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+func TestWorkersReachTheDirectoryWhateverTheUmask(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "turnout")
+	defer syscall.Umask(syscall.Umask(0o077))
+	on(t, machine.NewLocal("here"), state.Append, state.Writing{Dir: filepath.Join(parent, "shop"), Entry: entry("install")})
+	for _, dir := range []string{parent, filepath.Join(parent, "shop")} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o711 {
+			t.Errorf("%s: %v, %v", dir, info.Mode(), err)
+		}
+	}
+}
+
 func TestJournalSurvivesTornAndAlteredLines(t *testing.T) {
 	dir, m := t.TempDir(), machine.NewLocal("here")
 	path := filepath.Join(dir, "journal.jsonl")
