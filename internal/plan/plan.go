@@ -47,14 +47,14 @@ type Deploy struct {
 
 // Preview is what a switch would do, judged by what is live when it is planned.
 type Preview struct {
-	First    bool   // nothing serves yet
-	From     string // slot
-	To       string // slot
-	FromID   string // release in From
-	ToID     string // release that a rollback goes to
-	Config   string // path of the proxy's file
-	Diff     string // unified; empty when the file stays as it is
-	Reload   bool
+	First    bool     // nothing serves yet
+	From     string   // slot
+	FromID   string   // release in From
+	To       string   // slot
+	ToID     string   // release that a rollback goes to
+	Config   string   // path of the proxy's file
+	Diff     string   // unified; empty when the file stays as it is
+	Reload   bool     // the proxy must reload before traffic moves
 	Cost     string   // what the switch costs clients, in a sentence
 	Drift    []string // what is not as we left it
 	Problems []string // what would keep the switch from starting

@@ -1,0 +1,111 @@
+package plan
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// Schema is the version of the plan's JSON. Fields are added within a version,
+// never renamed or removed.
+const Schema = 1
+
+type planJSON struct {
+	Schema      int          `json:"schema"`
+	Spec        string       `json:"spec"`
+	Pipeline    string       `json:"pipeline,omitempty"`
+	MaxParallel int          `json:"max_parallel,omitempty"`
+	FailFast    bool         `json:"fail_fast,omitempty"`
+	Waves       [][]string   `json:"waves,omitempty"`
+	Stages      []stageJSON  `json:"stages,omitempty"`
+	Deploys     []deployJSON `json:"deploys,omitempty"`
+}
+
+type stageJSON struct {
+	Name        string            `json:"name"`
+	Type        string            `json:"type,omitempty"`
+	Needs       []string          `json:"needs,omitempty"`
+	When        string            `json:"when,omitempty"`
+	Runs        *bool             `json:"runs,omitempty"` // the answer to when, where it is known
+	Run         string            `json:"run,omitempty"`
+	Env         map[string]string `json:"env,omitempty"`
+	Dir         string            `json:"dir,omitempty"`
+	Environment string            `json:"environment,omitempty"` // of a deploy
+	Release     string            `json:"release,omitempty"`
+	Timeout     float64           `json:"timeout_seconds"`
+	Retries     int               `json:"retries,omitempty"`
+	OnFailure   string            `json:"on_failure"`
+	Pos         spec.Pos          `json:"pos"`
+}
+
+type deployJSON struct {
+	Environment string       `json:"environment"`
+	Release     string       `json:"release,omitempty"`
+	Rollback    bool         `json:"rollback,omitempty"`
+	Pos         spec.Pos     `json:"pos"`
+	Preview     *previewJSON `json:"preview,omitempty"`
+}
+
+type previewJSON struct {
+	First    bool     `json:"first,omitempty"`
+	From     string   `json:"from,omitempty"`
+	FromID   string   `json:"from_release,omitempty"`
+	To       string   `json:"to"`
+	ToID     string   `json:"to_release,omitempty"`
+	Config   string   `json:"config"`
+	Diff     string   `json:"diff,omitempty"`
+	Reload   bool     `json:"reload"`
+	Cost     string   `json:"cost"`
+	Drift    []string `json:"drift,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// WriteJSON prints the plan for a program.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	out := planJSON{
+		Schema: Schema, Spec: p.Spec, Pipeline: p.Pipeline, MaxParallel: p.MaxParallel,
+		FailFast: p.FailFast, Waves: p.Waves,
+	}
+	for _, stage := range p.Stages {
+		out.Stages = append(out.Stages, stage.json())
+	}
+	for _, deploy := range p.Deploys {
+		out.Deploys = append(out.Deploys, deploy.json())
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}
+
+func (s *Stage) json() stageJSON {
+	out := stageJSON{
+		Name: s.Name, Type: s.Type, Needs: names(s.Needs), Dir: s.Dir, Timeout: s.Timeout.Seconds(),
+		Retries: s.Retry.Attempts, OnFailure: string(s.OnFailure), Pos: s.Pos,
+	}
+	if s.When != nil {
+		out.When, out.Runs = s.When.Source, s.When.Fixed
+	}
+	if s.Deploy != nil {
+		out.Environment, out.Release = string(s.Deploy.Environment.Name), s.Deploy.Release
+		return out
+	}
+	out.Run = s.Run.Source
+	for name, text := range s.Env {
+		if out.Env == nil {
+			out.Env = make(map[string]string, len(s.Env))
+		}
+		out.Env[name] = text.Source
+	}
+	return out
+}
+
+func (d *Deploy) json() deployJSON {
+	out := deployJSON{Environment: string(d.Environment.Name), Release: d.Release, Rollback: d.Rollback, Pos: d.Pos}
+	if v := d.Preview; v != nil {
+		preview := previewJSON(*v)
+		out.Preview = &preview
+	}
+	return out
+}

@@ -1,0 +1,115 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/org/deploy-action/internal/dag"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// New plans a run of pipeline. Problems name what this version reads but cannot
+// run; with any of them there is no plan.
+func New(s *spec.Spec, pipeline *spec.Pipeline) (*Plan, spec.Problems) {
+	if problems := unsupported(pipeline); problems.Failed() {
+		return nil, problems
+	}
+	p := &Plan{
+		Spec: s.File, Pipeline: string(pipeline.Name),
+		MaxParallel: pipeline.MaxParallel, FailFast: pipeline.FailFast,
+	}
+	byName := make(map[string]*Stage, len(pipeline.Stages))
+	for _, from := range pipeline.Stages {
+		byName[string(from.Name)] = newStage(from)
+	}
+	graph := dag.New[string]()
+	for _, from := range pipeline.Stages {
+		stage := byName[string(from.Name)]
+		for _, need := range from.Needs {
+			stage.Needs = append(stage.Needs, byName[string(need.Name)])
+		}
+		graph.Add(stage.Name, names(stage.Needs)...)
+	}
+	for _, name := range graph.Order() {
+		stage := byName[name]
+		p.Stages = append(p.Stages, stage)
+		if stage.Deploy != nil {
+			p.Deploys = append(p.Deploys, stage.Deploy)
+		}
+	}
+	p.Waves = graph.Waves()
+	return p, nil
+}
+
+func newStage(from *spec.Stage) *Stage {
+	stage := &Stage{
+		Name: string(from.Name), Type: from.Type, When: from.When, Run: from.Run, Env: from.Env, Dir: from.Dir,
+		Timeout: from.Timeout, Retry: from.Retry, OnFailure: from.OnFailure, Pos: from.Pos,
+	}
+	if from.Deploy != nil {
+		stage.Deploy = &Deploy{Environment: from.Deploy.Environment, Release: from.Deploy.Release, Pos: from.Deploy.Pos}
+	}
+	return stage
+}
+
+// Move plans a deploy or rollback of one environment outside a pipeline.
+func Move(s *spec.Spec, d *Deploy) (*Plan, spec.Problems) {
+	if problems := unsupportedEnvironment(d.Environment, d.Pos); problems.Failed() {
+		return nil, problems
+	}
+	return &Plan{Spec: s.File, Deploys: []*Deploy{d}}, nil
+}
+
+// Pick returns the pipeline called name or, without a name, the only one.
+func Pick(s *spec.Spec, name string) (*spec.Pipeline, error) {
+	if name == "" && len(s.Pipelines) == 1 {
+		return s.Pipelines[0], nil
+	}
+	for _, pipeline := range s.Pipelines {
+		if string(pipeline.Name) == name {
+			return pipeline, nil
+		}
+	}
+	var have []string
+	for _, pipeline := range s.Pipelines {
+		have = append(have, string(pipeline.Name))
+	}
+	return nil, choose("pipeline", name, have, s.File)
+}
+
+// PickEnvironment returns the environment called name or, without a name, the
+// only one.
+func PickEnvironment(s *spec.Spec, name string) (*spec.Environment, error) {
+	if name == "" && len(s.Environments) == 1 {
+		return s.Environments[0], nil
+	}
+	for _, env := range s.Environments {
+		if string(env.Name) == name {
+			return env, nil
+		}
+	}
+	var have []string
+	for _, env := range s.Environments {
+		have = append(have, string(env.Name))
+	}
+	return nil, choose("environment", name, have, s.File)
+}
+
+// choose explains why no element was picked, and from what to choose.
+func choose(what, name string, have []string, file string) error {
+	switch {
+	case len(have) == 0:
+		return fmt.Errorf("%s: has no %s block", file, what)
+	case name == "":
+		return fmt.Errorf("%s: has %d %s blocks, name one: %s", file, len(have), what, join(have))
+	default:
+		return fmt.Errorf("%s: has no %s %q; it has: %s", file, what, name, join(have))
+	}
+}
+
+func names(stages []*Stage) []string {
+	var all []string
+	for _, stage := range stages {
+		all = append(all, stage.Name)
+	}
+	return all
+}

@@ -1,0 +1,97 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// account gathers what the report says of a switch.
+type account struct {
+	began      time.Time
+	probedFrom time.Time // zero without a prober
+	putBack    bool
+	result     event.Switch
+}
+
+func newAccount(r Request) *account {
+	return &account{began: time.Now(), result: event.Switch{
+		Environment: string(r.Environment.Name), Rollback: r.Rollback, Pos: r.Pos,
+		Proxy: string(r.Environment.Proxies[0].Kind), URL: publicURL(r.Environment.Proxies[0]),
+		ConfigPath: string(r.Environment.Proxies[0].Config),
+	}}
+}
+
+// note adds a moment to the timeline.
+func (a *account) note(name, text string) {
+	a.result.Timeline = append(a.result.Timeline, event.TimelineItem{At: time.Since(a.began), Name: name, Text: text})
+}
+
+// close makes the account final.
+func (a *account) close(r *rollout, err error) event.Switch {
+	s := &a.result
+	s.Took = time.Since(a.began)
+	s.From, s.To = slotRelease(r.from, r.fromID), slotRelease(r.to, r.toID)
+	s.Serving = s.From
+	if r.decided {
+		s.Serving = s.To
+	}
+	s.Outcome = r.outcome(err)
+	if err != nil {
+		s.Reason = err.Error()
+	}
+	s.PutBack = a.putBack
+	return *s
+}
+
+// outcome is how the switch ended. A rollback whose target is not healthy leaves
+// a problem that nobody but a person can solve, though traffic stays where it
+// was.
+func (r *rollout) outcome(err error) event.Outcome {
+	var stranded *strandedError
+	var unhealthy *unhealthyError
+	switch {
+	case err == nil:
+		return event.Succeeded
+	case errors.As(err, &stranded), r.Rollback && errors.As(err, &unhealthy):
+		return event.Stranded
+	case errors.Is(err, context.Canceled):
+		return event.Cancelled
+	}
+	return event.Failed
+}
+
+func slotRelease(slot *spec.Slot, id string) event.SlotRelease {
+	if slot == nil {
+		return event.SlotRelease{}
+	}
+	return event.SlotRelease{Slot: string(slot.Name), Release: id}
+}
+
+// Refused is the account of a switch that could not even begin.
+func Refused(d *plan.Deploy, err error) event.Switch {
+	a := newAccount(Request{Environment: d.Environment, Rollback: d.Rollback, Pos: d.Pos})
+	a.result.Outcome, a.result.Reason = event.Failed, err.Error()
+	return a.result
+}
+
+// publicURL is where people reach the environment, as far as the spec tells.
+func publicURL(p *spec.Proxy) string {
+	host := string(p.Hostname)
+	if host == "" || strings.HasPrefix(host, "*") {
+		host = p.Listen.Host
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	if p.Listen.Port == 80 {
+		return "http://" + host
+	}
+	return fmt.Sprintf("http://%s:%d", host, p.Listen.Port)
+}

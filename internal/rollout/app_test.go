@@ -1,0 +1,80 @@
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain is also the application that the tests deploy, and the run that they
+// kill: the start command and the tests run this binary again.
+func TestMain(m *testing.M) {
+	switch os.Getenv("ROLLOUT_TEST_ROLE") {
+	case "app":
+		serveApp()
+	case "run":
+		runAndDie()
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// testRelease is what a release of the test application consists of.
+type testRelease struct {
+	Version   string
+	Unhealthy bool // its health check answers 503
+	Moody     bool // it is healthy until requests come through a proxy
+}
+
+// writeRelease makes a directory to ship.
+func writeRelease(t *testing.T, r testRelease) string {
+	t.Helper()
+	dir := t.TempDir()
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "release.json"), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// serveApp serves the release that its slot holds until it is told to end, and
+// then finishes what it has begun.
+func serveApp() {
+	var r testRelease
+	data, err := os.ReadFile(filepath.Join(os.Getenv("TURNOUT_PATH"), "release.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		fmt.Println("app:", err)
+		os.Exit(1)
+	}
+	fmt.Println("app: serving", r.Version)
+	handler := func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("X-Slot", os.Getenv("TURNOUT_SLOT"))
+		if r.Unhealthy || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprint(w, r.Version)
+	}
+	server := &http.Server{Addr: "127.0.0.1:" + os.Getenv("TURNOUT_PORT"), Handler: http.HandlerFunc(handler)}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		limit, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		_ = server.Shutdown(limit)
+	})
+	fmt.Println("app:", server.ListenAndServe())
+	<-ctx.Done()
+}

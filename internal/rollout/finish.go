@@ -1,0 +1,146 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/state"
+)
+
+// The steps past the commit point. The new slot serves and has been watched:
+// from here on a cancelled run finishes forward, and a failure is a warning.
+
+// drainPoll is how often connections are counted while the old slot drains.
+const drainPoll = 250 * time.Millisecond
+
+// record passes the commit point and writes the deploy into the history.
+func (r *rollout) record(ctx context.Context) (string, error) {
+	r.decided = true
+	ctx = context.WithoutCancel(ctx)
+	err := r.journal(ctx, "decided", state.Done)
+	if err = errors.Join(err, r.finish(ctx, event.Succeeded, nil)); err != nil {
+		r.notice(event.Warning, "the history could not be written: "+err.Error(), "traffic is not affected; the next run reads what serves from the proxy itself")
+	}
+	return fmt.Sprintf("%s serves %s", r.to.Name, r.toID), nil
+}
+
+// finish ends the journal of this switch and adds it to the history.
+func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error) error {
+	record := state.Deploy{
+		Time: r.account.began, Run: r.Run.ID, Command: r.Run.Command, Actor: r.Run.Actor, Commit: r.Run.Commit, URL: r.Run.URL,
+		Outcome: string(outcome), Took: time.Since(r.account.began),
+	}
+	if r.from != nil {
+		record.From, record.FromRelease = string(r.from.Name), r.fromID
+	}
+	if r.to != nil {
+		record.To, record.ToRelease = string(r.to.Name), r.toID
+	}
+	if cause != nil {
+		record.Reason = cause.Error()
+	}
+	if t := r.account.result.Traffic; t != nil {
+		record.Requests, record.Failed = t.Requests, t.Failed
+	}
+	var errs []error
+	for _, e := range r.fleet.edges {
+		_, err := state.Record.On(ctx, e.machine, state.Recording{Dir: string(r.Environment.StateDir), Deploy: record})
+		errs = append(errs, err)
+		_, err = state.Finish.On(ctx, e.machine, string(r.Environment.StateDir))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// drain waits until the old slot has let go of its connections, at most as long
+// as the spec says, and then stops it unless it is kept warm.
+func (r *rollout) drain(ctx context.Context) (string, error) {
+	if r.first {
+		return "", nil
+	}
+	began := time.Now()
+	before, err := r.connections(ctx)
+	if err != nil {
+		r.notice(event.Warning, "connections could not be counted: "+err.Error(), "")
+	}
+	after := r.drained(ctx, before)
+	r.account.result.Drained = &event.Drain{Slot: string(r.from.Name), Before: before, After: after, Took: time.Since(began)}
+	text := fmt.Sprintf("%s let go of %s in %s", r.from.Name, plural(before-after, "connection", "connections"), round(time.Since(began)))
+	if after > 0 {
+		text += fmt.Sprintf(", %d left", after)
+	}
+	return text + r.retire(ctx), nil
+}
+
+// drained polls until nothing is connected any more and returns what is left.
+func (r *rollout) drained(ctx context.Context, left int) int {
+	ctx, stop := context.WithTimeout(ctx, r.Environment.Drain)
+	defer stop()
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	for left > 0 {
+		select {
+		case <-ctx.Done():
+			return left
+		case <-tick.C:
+			if n, err := r.connections(ctx); err == nil {
+				left = n
+			}
+		}
+	}
+	return left
+}
+
+func (r *rollout) connections(ctx context.Context) (int, error) {
+	total := 0
+	for _, e := range r.fleet.edges {
+		open, err := proxy.Connections.On(ctx, e.machine, proxy.Flow{Site: e.site, Slot: r.from.Name})
+		if err != nil {
+			return total, fmt.Errorf("%s: %w", e.machine.Name(), err)
+		}
+		total += open.Connections
+	}
+	return total, nil
+}
+
+// retire stops the old slot, or says that it is kept running.
+func (r *rollout) retire(ctx context.Context) string {
+	if r.Environment.KeepPrevious == spec.Warm {
+		return "; it stays warm for a rollback"
+	}
+	if r.from.Stop == "" {
+		return ""
+	}
+	for _, app := range r.fleet.apps {
+		if err := r.command(context.WithoutCancel(ctx), app, r.from, "stop", r.from.Stop); err != nil {
+			r.notice(event.Warning, err.Error(), "the new release serves; stop the old one by hand")
+			return ""
+		}
+	}
+	return "; it is stopped"
+}
+
+// cleanUp removes the oldest releases, never one that a slot refers to.
+func (r *rollout) cleanUp(ctx context.Context) (string, error) {
+	ctx = context.WithoutCancel(ctx)
+	removed := 0
+	for _, app := range r.fleet.apps {
+		pruned, err := release.Prune.On(ctx, app, release.Pruning{
+			Root: string(r.Environment.Root), Keep: r.Environment.KeepReleases, InUse: []string{r.fromID, r.toID},
+		})
+		if err != nil {
+			r.notice(event.Warning, fmt.Sprintf("%s: old releases could not be removed: %v", app.Name(), err), "")
+		}
+		removed += len(pruned)
+	}
+	if removed == 0 {
+		return "", nil
+	}
+	return plural(removed, "old release removed", "old releases removed"), nil
+}

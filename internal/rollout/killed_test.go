@@ -1,0 +1,160 @@
+package rollout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// doomed is a run in a process of its own that is killed at a point.
+type doomed struct {
+	Environment *spec.Environment
+	Release     string
+	Kind        event.Kind
+	Step        string
+}
+
+// runAndDie is the process of a doomed run.
+func runAndDie() {
+	var d doomed
+	if err := json.Unmarshal([]byte(os.Getenv("ROLLOUT_TEST_RUN")), &d); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	m := machine.NewLocal("local")
+	result := Run(context.Background(), Request{
+		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"},
+		Machines: func(*spec.Server) (machine.Machine, error) { return m, nil },
+		Emit: func(e event.Event) {
+			if e.Kind == d.Kind && e.Step.Name == d.Step {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		},
+	})
+	fmt.Println("not killed:", result.Outcome, result.Reason)
+	os.Exit(1)
+}
+
+// TestKilledAnywhere kills a run with SIGKILL before and after each of its
+// steps. The proxy goes on serving, recover settles what was left, once, and
+// the next deploy succeeds.
+func TestKilledAnywhere(t *testing.T) {
+	steps := []string{"lock", "settle", "survey", "ship", "start", "health", "prepare", "commit", "watch", "record", "drain", "clean up"}
+	eachProxy(t, func(t *testing.T, w *world) {
+		clients := w.startClients()
+		w.deploy(testRelease{Version: "v0"})
+		clients.begin()
+		serving := "v0"
+		for i, step := range steps {
+			for j, kind := range []event.Kind{event.StepStarted, event.StepFinished} {
+				version := fmt.Sprintf("v%d", 2*i+j+1)
+				w.runDoomed(doomed{w.env, writeRelease(t, testRelease{Version: version}), kind, step})
+				if step == "record" && kind == event.StepFinished || i > 9 {
+					serving = version
+				}
+				w.recoverTo(serving)
+			}
+		}
+		w.deploy(testRelease{Version: "last"})
+		w.serves("last")
+		clients.end()
+	})
+}
+
+func (w *world) runDoomed(d doomed) {
+	w.t.Helper()
+	text, err := json.Marshal(d)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run", "ROLLOUT_TEST_RUN="+string(text))
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	var exit *exec.ExitError
+	err = cmd.Run()
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		w.t.Fatalf("%s %s: %v\n%s", d.Kind, d.Step, err, output.String())
+	}
+}
+
+// recoverTo settles what a killed run left, twice, and checks what serves.
+func (w *world) recoverTo(version string) {
+	w.t.Helper()
+	if _, err := Recover(context.Background(), w.request("")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.serves(version)
+	if did, err := Recover(context.Background(), w.request("")); err != nil || did != "" {
+		w.t.Errorf("a second recover did %q, %v", did, err)
+	}
+	if status := w.status(); status.Unsettled != "" || len(status.Drift) != 0 {
+		w.t.Errorf("status: %+v", status)
+	}
+}
+
+// clients ask the proxy all the time, each request on a connection of its own.
+type clients struct {
+	t    *testing.T
+	w    *world
+	stop context.CancelFunc
+	ctx  context.Context
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	n    int
+	bad  []string
+}
+
+func (w *world) startClients() *clients {
+	c := &clients{t: w.t, w: w}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	w.t.Cleanup(c.wait)
+	return c
+}
+
+func (c *clients) begin() {
+	for range 2 {
+		c.wg.Go(func() {
+			for c.ctx.Err() == nil {
+				c.ask()
+			}
+		})
+	}
+}
+
+func (c *clients) ask() {
+	status, body, err := c.w.proxy.Get("/")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	if err != nil || status != 200 {
+		c.bad = append(c.bad, fmt.Sprintf("%d %q %v", status, body, err))
+	}
+}
+
+func (c *clients) wait() {
+	c.stop()
+	c.wg.Wait()
+}
+
+// end fails the test if any request did.
+func (c *clients) end() {
+	c.t.Helper()
+	c.wait()
+	if len(c.bad) > 0 {
+		c.t.Errorf("%d of %d requests failed:\n%s", len(c.bad), c.n, strings.Join(c.bad[:min(len(c.bad), 10)], "\n"))
+	}
+	c.t.Logf("%d requests, %d failed", c.n, len(c.bad))
+}

@@ -1,0 +1,186 @@
+// Package rollout moves one environment from the slot that serves to the other:
+// it ships a release to the idle slot, starts it, waits until it is healthy, has
+// every proxy send traffic to it, watches, and puts everything back when
+// anything fails on the way.
+//
+// At every instant one of the two slots serves, and the proxies themselves say
+// which: a run that dies anywhere is settled by the next one (see settle.go).
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/value"
+)
+
+// undoTime bounds putting things back, so that a cancelled run ends within the
+// 7.5 s that GitHub leaves between SIGINT and SIGTERM.
+const undoTime = 5 * time.Second
+
+// Request is what Run needs to know.
+type Request struct {
+	Environment *spec.Environment
+	Release     string // directory to ship; unused in a rollback
+	Rollback    bool   // go back to the release in the other slot
+	Pos         spec.Pos
+
+	Run      Identity
+	Machines func(*spec.Server) (machine.Machine, error)
+	// Templates are the texts of the users' own templates, by path.
+	Templates map[string]string
+	Emit      event.Sink
+}
+
+// Identity says who deploys, for the lock, the journal and the history.
+type Identity struct {
+	ID, Command, Commit, Actor, URL string
+}
+
+// rollout is a switch under way.
+type rollout struct {
+	Request
+	fleet   *fleet
+	account *account
+	undo    *undo
+
+	first     bool       // nothing serves yet
+	from, to  *spec.Slot // from is nil at the first deploy
+	fromID    string     // release in from
+	toID      string     // release in to, once shipped
+	formerID  string     // release in to before this run; "" for none
+	warm      bool       // a rollback found its target running and healthy
+	decided   bool       // past the commit point: forward only
+	probing   bool
+	committed time.Time // when traffic was ordered to move
+}
+
+// Run deploys or rolls back, and returns the account of it. Steps are emitted
+// as they happen; the account itself is emitted last.
+func Run(ctx context.Context, request Request) event.Switch {
+	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
+	err := r.run(ctx)
+	result := r.account.close(r, err)
+	r.Emit(event.Event{Kind: event.SwitchDone, Switch: &result})
+	return result
+}
+
+func (r *rollout) run(ctx context.Context) (err error) {
+	r.fleet, err = open(ctx, r.Request)
+	if err != nil {
+		return err
+	}
+	if err := r.step(ctx, "lock", r.lock); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.unlock(ctx)) }()
+	defer func() { err = r.putBack(ctx, err) }()
+	return r.climb(ctx)
+}
+
+// climb is the switch from the first look to the last broom.
+func (r *rollout) climb(ctx context.Context) error {
+	steps := []struct {
+		name string
+		do   func(context.Context) (string, error)
+	}{
+		{"settle", r.settle},
+		{"survey", r.survey},
+		{"ship", r.ship},
+		{"start", r.start},
+		{"health", r.awaitHealth},
+		{"prepare", r.prepare},
+		{"commit", r.commit},
+		{"watch", r.watch},
+		{"record", r.record},
+		{"drain", r.drain},
+		{"clean up", r.cleanUp},
+	}
+	for _, step := range steps {
+		if err := ctx.Err(); err != nil && !r.decided {
+			return context.Cause(ctx)
+		}
+		if err := r.step(ctx, step.name, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step does one step, tells listeners, and notes it in the timeline. A step
+// with nothing to say had nothing to do and is not told.
+func (r *rollout) step(ctx context.Context, name string, do func(context.Context) (string, error)) error {
+	began := time.Now()
+	at := event.Step{Environment: string(r.Environment.Name), Name: name}
+	r.Emit(event.Event{Kind: event.StepStarted, Step: &at})
+	text, err := do(ctx)
+	done := at
+	done.Text, done.Took = text, time.Since(began)
+	if err != nil {
+		done.Error = err.Error()
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	if text != "" || err != nil {
+		r.account.note(name, text)
+	}
+	r.Emit(event.Event{Kind: event.StepFinished, Step: &done})
+	return err
+}
+
+// notice tells the reader something that is no step.
+func (r *rollout) notice(level event.Level, text, hint string) {
+	r.Emit(event.Event{Kind: event.Notice, Note: &event.Note{Level: level, Text: text, Hint: hint, Pos: r.Pos}})
+}
+
+// putBack undoes what was done when the switch failed before its commit point.
+// The cancelled context must not cancel the way back.
+func (r *rollout) putBack(ctx context.Context, cause error) error {
+	if cause == nil || r.decided || r.undo.empty() {
+		return cause
+	}
+	cancelled := ctx.Err() != nil
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer stop()
+	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
+		return r.undo.run(ctx, cancelled)
+	})
+	if err != nil {
+		return &strandedError{cause: cause, undo: err}
+	}
+	r.account.putBack = true
+	return errors.Join(cause, r.finish(ctx, event.Failed, cause))
+}
+
+// strandedError is a switch that failed and could not be put back.
+type strandedError struct{ cause, undo error }
+
+func (e *strandedError) Error() string {
+	return fmt.Sprintf("%v; and putting it back failed: %v", e.cause, e.undo)
+}
+
+func (e *strandedError) Unwrap() []error { return []error{e.cause, e.undo} }
+
+// site returns what the proxy on one host renders from.
+func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template string) proxy.Site {
+	return proxy.Site{
+		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
+		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
+		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+	}
+}
+
+// slotNamed is the slot of env with that name, nil when there is none.
+func slotNamed(env *spec.Environment, name value.Name) *spec.Slot {
+	for _, slot := range env.Slots {
+		if slot.Name == name {
+			return slot
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package rollout
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/state"
+)
+
+func TestDeployAndRollBack(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		first := w.deploy(testRelease{Version: "v1"})
+		w.serves("v1")
+		if first.From.Slot != "" || first.Serving.Slot != "blue" || first.Reloads != 1 {
+			t.Errorf("first deploy: %+v", first)
+		}
+		second := w.deploy(testRelease{Version: "v2"})
+		w.serves("v2")
+		if second.From.Slot != "blue" || second.Serving.Slot != "green" || second.Reloads != 0 || second.Diff != "" {
+			t.Errorf("second deploy: from %v to %v, %d reloads, diff %q", second.From, second.Serving, second.Reloads, second.Diff)
+		}
+		if tr := second.Traffic; tr == nil || tr.Requests < 10 || tr.Failed != 0 {
+			t.Errorf("traffic of the second deploy: %+v", tr)
+		}
+		back := w.mustSwitch(w.request(""))
+		w.serves("v1")
+		if back.Serving != first.Serving || back.Reloads != 0 {
+			t.Errorf("rollback serves %v after %d reloads, want %v and none", back.Serving, back.Reloads, first.Serving)
+		}
+		for _, item := range back.Timeline {
+			if item.Name == "start" || item.Name == "health" {
+				t.Errorf("the rollback to a warm slot did %s: %s", item.Name, item.Text)
+			}
+		}
+		status := w.status()
+		if status.Serving != "blue" || !status.Healthy["green"] || len(status.Drift) != 0 || len(status.History) != 3 {
+			t.Errorf("status: %+v", status)
+		}
+	})
+}
+
+func TestUnhealthyReleaseLeavesTrafficAlone(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.env.Health.Deadline = 300 * time.Millisecond
+		w.deploy(testRelease{Version: "v1"})
+		second := w.deploy(testRelease{Version: "v2"})
+		result := Run(context.Background(), w.request(writeRelease(t, testRelease{Version: "v3", Unhealthy: true})))
+		w.serves("v2")
+		if result.Outcome != event.Failed || !strings.Contains(result.Reason, "blue is not healthy") || result.Serving != second.Serving {
+			t.Errorf("%s, serving %v: %s", result.Outcome, result.Serving, result.Reason)
+		}
+		if len(result.Logs) == 0 || !strings.Contains(strings.Join(result.Logs, " "), "serving v3") {
+			t.Errorf("logs of the slot that failed: %q", result.Logs)
+		}
+		// The slot has its former release back and runs it, so a rollback is as quick as before.
+		w.mustSwitch(w.request(""))
+		w.serves("v1")
+	})
+}
+
+func TestBadTrafficIsPutBack(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.deploy(testRelease{Version: "v1"})
+		result := Run(context.Background(), w.request(writeRelease(t, testRelease{Version: "v2", Moody: true})))
+		w.serves("v1")
+		if result.Outcome != event.Failed || !result.PutBack || result.Serving.Slot != "blue" {
+			t.Errorf("%s, put back %v, serving %v: %s", result.Outcome, result.PutBack, result.Serving, result.Reason)
+		}
+		if status := w.status(); status.Serving != "blue" || len(status.Drift) != 0 || status.Unsettled != "" {
+			t.Errorf("status: %+v", status)
+		}
+	})
+}
+
+func TestFailedFirstDeployLeavesNoSite(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		result := Run(context.Background(), w.request(writeRelease(t, testRelease{Version: "v1", Moody: true})))
+		if result.Outcome != event.Failed || result.Serving.Slot != "" {
+			t.Errorf("%s, serving %v: %s", result.Outcome, result.Serving, result.Reason)
+		}
+		if status := w.status(); status.Serving != "" {
+			t.Errorf("status: %+v", status)
+		}
+		w.deploy(testRelease{Version: "v2"})
+		w.serves("v2")
+	})
+}
+
+func TestCancelPutsTrafficBack(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.env.Watch = time.Hour
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		w.deployUnwatched("v1")
+		var at time.Time
+		w.hook = func(e event.Event) {
+			if e.Kind == event.StepStarted && e.Step.Name == "watch" {
+				at = time.Now()
+				cancel()
+			}
+		}
+		result := Run(ctx, w.request(writeRelease(t, testRelease{Version: "v2"})))
+		if took := time.Since(at); took > 7*time.Second {
+			t.Errorf("the run ended %s after the cancel", took)
+		}
+		if result.Outcome != event.Cancelled || !result.PutBack {
+			t.Errorf("%s, put back %v: %s", result.Outcome, result.PutBack, result.Reason)
+		}
+		w.hook = nil
+		w.serves("v1")
+	})
+}
+
+// deployUnwatched deploys with a short watch.
+func (w *world) deployUnwatched(version string) {
+	w.t.Helper()
+	former := w.env.Watch
+	w.env.Watch = 50 * time.Millisecond
+	w.deploy(testRelease{Version: version})
+	w.env.Watch = former
+}
+
+func TestRollbackRefusesAnUnhealthySlot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nginx")
+	w.deploy(testRelease{Version: "v1"})
+	w.deploy(testRelease{Version: "v2"})
+	w.env.Slots[0].Start = "true" // blue can no longer be started
+	w.command(w.env.Slots[0].Stop)
+	w.env.Health.Deadline = 200 * time.Millisecond
+	result := Run(context.Background(), w.request(""))
+	w.serves("v2")
+	if result.Outcome != event.Stranded || !strings.Contains(result.Reason, "blue is not healthy") {
+		t.Errorf("%s: %s", result.Outcome, result.Reason)
+	}
+}
+
+func (w *world) command(shell string) {
+	w.t.Helper()
+	m := machine.NewLocal("local")
+	defer m.Close()
+	if _, err := machine.Run.On(context.Background(), m, machine.Command{Shell: shell}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestRollbackWithNothingToGoBackTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nginx")
+	result := Run(context.Background(), w.request(""))
+	if result.Outcome != event.Failed || !strings.Contains(result.Reason, "nothing serves yet") {
+		t.Errorf("before the first deploy: %s: %s", result.Outcome, result.Reason)
+	}
+	w.deploy(testRelease{Version: "v1"})
+	result = Run(context.Background(), w.request(""))
+	if result.Outcome != event.Failed || !strings.Contains(result.Reason, "holds no release to go back to") {
+		t.Errorf("after the first deploy: %s: %s", result.Outcome, result.Reason)
+	}
+	w.serves("v1")
+}
+
+func TestLockIsWaitedForAndNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nginx")
+	other := machine.NewLocal("local")
+	defer other.Close()
+	claim := state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "run-77", Actor: "bob", Since: time.Now()}}
+	if grant, err := state.Acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
+		t.Fatalf("%+v, %v", grant, err)
+	}
+	w.env.LockTimeout = 100 * time.Millisecond
+	result := Run(context.Background(), w.request(writeRelease(t, testRelease{Version: "v1"})))
+	if result.Outcome != event.Failed || !strings.Contains(result.Reason, "run-77") || !strings.Contains(result.Reason, "bob") {
+		t.Errorf("%s: %s", result.Outcome, result.Reason)
+	}
+	if status := w.status(); status.Holder == nil || status.Holder.Actor != "bob" {
+		t.Errorf("status: %+v", status)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.deploy(testRelease{Version: "v1"})
+	w.serves("v1")
+}
+
+func TestOldSlotIsStoppedWhenAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nginx")
+	w.env.KeepPrevious = "stop"
+	w.deploy(testRelease{Version: "v1"})
+	w.deploy(testRelease{Version: "v2"})
+	status := w.status()
+	if status.Healthy["blue"] || !status.Healthy["green"] {
+		t.Errorf("healthy: %v", status.Healthy)
+	}
+	back := w.mustSwitch(w.request("")) // starts it again
+	w.serves("v1")
+	if back.Serving.Slot != "blue" {
+		t.Errorf("serving %v", back.Serving)
+	}
+}

@@ -1,0 +1,53 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// undo remembers how to take back what was done, newest first. It is armed as
+// soon as something is done and stays unused when the switch succeeds.
+type undo struct {
+	acts []act
+}
+
+// act takes one thing back. Acts that only make the idle slot as it was can be
+// left out when the run was cancelled and time is short.
+type act struct {
+	what    string // past tense, for the report: "traffic back on blue"
+	leisure bool
+	do      func(context.Context) error
+}
+
+func newUndo() *undo { return &undo{} }
+
+func (u *undo) push(what string, do func(context.Context) error) {
+	u.acts = append(u.acts, act{what: what, do: do})
+}
+
+func (u *undo) pushLeisure(what string, do func(context.Context) error) {
+	u.acts = append(u.acts, act{what: what, leisure: true, do: do})
+}
+
+func (u *undo) empty() bool { return len(u.acts) == 0 }
+
+// run takes everything back, newest first, and goes on past a failure: traffic
+// that can be put back is put back even where a file could not be.
+func (u *undo) run(ctx context.Context, hurry bool) (string, error) {
+	var did []string
+	var errs []error
+	for i := len(u.acts) - 1; i >= 0; i-- {
+		a := u.acts[i]
+		if a.leisure && hurry {
+			continue
+		}
+		if err := a.do(ctx); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		did = append(did, a.what)
+	}
+	u.acts = nil
+	return strings.Join(did, ", "), errors.Join(errs...)
+}
