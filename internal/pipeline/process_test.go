@@ -48,7 +48,7 @@ const family = `bash -c 'sleep 600 & echo up; sleep 600' & wait`
 func TestTimeoutEndsTheWholeGroup(t *testing.T) {
 	b := newBench(t)
 	b.RunID = t.Name()
-	s := stage(1, "slow", family)
+	s := stage(1, "slow", "trap 'sleep 0.4; exit 1' TERM; "+family)
 	s.Timeout = 300 * time.Millisecond
 	pipeline.Run(t.Context(), planOf(s), b.Options)
 	if r := b.result(t, "slow"); r.Outcome != event.Failed || r.Reason != "timed out after 300ms" || r.Took > 5*time.Second {
@@ -145,13 +145,16 @@ func TestOutput(t *testing.T) {
 	s := stage(1, "talk", `
 		printf 'hun'; sleep 0.05; printf 'ter2\r\n'
 		for i in $(seq 300); do echo "line $i"; done >&2
-		head -c 100000 /dev/zero | tr '\0' 'é' | head -c 100000; echo
+		for i in $(seq 30000); do printf 'é€'; done; echo
 		printf 'bad \377 byte\nlast, without newline'
 		exit 1`)
 	got := pipeline.Run(t.Context(), planOf(s), b.Options)
 	lines := b.lines("talk")
 	if lines[0] != "***" || lines[300] != "line 300" || lines[len(lines)-2] != "bad \uFFFD byte" || lines[len(lines)-1] != "last, without newline" {
 		t.Errorf("said %q … %q", lines[:3], lines[len(lines)-2:])
+	}
+	if long := lines[301 : len(lines)-2]; len(long) < 3 || strings.Join(long, "") != strings.Repeat("é€", 30000) {
+		t.Errorf("a long line came in %d pieces that do not make it up", len(long))
 	}
 	for _, line := range lines {
 		if len(line) > 64<<10 {

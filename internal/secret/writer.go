@@ -51,7 +51,7 @@ func (m *masking) cover(from, to int) {
 func (m *masking) pass(safe int) error {
 	var out []byte
 	at := 0
-	for len(m.spans) > 0 && m.spans[0].from < max(safe, 0) {
+	for len(m.spans) > 0 && m.spans[0].from < safe {
 		next := m.spans[0]
 		if next.from >= 0 { // else it goes on with a span that was told before
 			out = append(append(out, m.held[at:next.from]...), Mask...)
