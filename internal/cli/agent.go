@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/health"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/probe"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/state"
+)
+
+const agentHelp = `Usage: turnout agent
+
+Performs operations on this machine for a turnout at the other end of standard
+input and output. It ends, with everything it runs, when standard input closes.
+`
+
+func (a *app) agentCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "agent", Hidden: true, CustomHelpTemplate: agentHelp,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := atMost(c, 0); err != nil {
+				return err
+			}
+			return machine.Serve(ctx, a.env.Stdin, a.env.Stdout, operations()...)
+		},
+	})
+}
+
+// operations are all that an agent performs.
+func operations() []machine.Handler {
+	return []machine.Handler{
+		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail),
+		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
+		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.Prune),
+		machine.Handle(state.Acquire), machine.Handle(state.Release), machine.Handle(state.LockStatus),
+		machine.Handle(state.Append), machine.Handle(state.Journal), machine.Handle(state.Finish),
+		machine.Handle(state.Record), machine.Handle(state.History),
+		machine.Handle(health.Await), machine.Handle(health.Once),
+		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
+		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Put), machine.Handle(proxy.Restore),
+		machine.Handle(proxy.Select), machine.Handle(proxy.Connections),
+	}
+}

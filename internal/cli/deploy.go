@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+const deployHelp = `Usage: turnout deploy [options] [ENV]
+
+Ships a release to the idle slot of an environment, starts it, waits until it is
+healthy, moves the traffic and watches. Anything that fails is put back. ENV may
+be left out when the spec has one environment.
+
+Options:
+  -release DIR     what to ship (default: what the spec's deploy block for ENV names)
+  -dry-run         print the plan and stop` + specOptions + `
+
+Example:
+  turnout deploy -release dist shop
+` + exitCodes
+
+const rollbackHelp = `Usage: turnout rollback [options] [ENV]
+
+Goes back to the release in the other slot: at once where it is still running,
+else after starting it and waiting until it is healthy. A slot that is not
+healthy is not moved to. ENV may be left out when the spec has one environment.
+
+Options:
+  -dry-run         print the plan and stop` + specOptions + `
+
+Example:
+  turnout rollback shop
+` + exitCodes
+
+func (a *app) deployCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "deploy", Usage: "deploy one environment", CustomHelpTemplate: deployHelp,
+		Flags: specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "dry-run"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := a.refuseFork(); err != nil {
+				return err
+			}
+			return a.move(ctx, c, func(s *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
+				release, err := releaseFor(s, env, c.String("release"))
+				return &plan.Deploy{Environment: env, Release: release, Pos: env.Pos}, err
+			})
+		},
+	})
+}
+
+func (a *app) rollbackCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "rollback", Usage: "go back to the release in the other slot", CustomHelpTemplate: rollbackHelp,
+		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := a.refuseFork(); err != nil {
+				return err
+			}
+			return a.move(ctx, c, func(_ *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
+				return &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}, nil
+			})
+		},
+	})
+}
+
+// move deploys or rolls back the environment that the arguments name.
+func (a *app) move(ctx context.Context, c *cli.Command, what func(*spec.Spec, *spec.Environment) (*plan.Deploy, error)) error {
+	s, env, err := a.environment(c)
+	if err != nil {
+		return err
+	}
+	d, err := what(s, env)
+	if err != nil {
+		return &usageError{err}
+	}
+	p, problems := plan.Move(s, d)
+	if err := a.tell(problems); err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		return a.showPlan(ctx, p, false)
+	}
+	return a.execute(ctx, c.Name, p, func(ctx context.Context, r *run) event.Result {
+		return resultOf(r.deploy(ctx, d, r.emit))
+	})
+}
+
+// environment reads the spec and picks the environment that the arguments name.
+func (a *app) environment(c *cli.Command) (*spec.Spec, *spec.Environment, error) {
+	if err := atMost(c, 1); err != nil {
+		return nil, nil, err
+	}
+	s, err := a.load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	env, err := plan.PickEnvironment(s, c.Args().First())
+	if err != nil {
+		return nil, nil, &usageError{err}
+	}
+	return s, env, nil
+}
+
+// releaseFor is what a deploy of env ships: what the flag says, else what every
+// deploy block for env agrees on.
+func releaseFor(s *spec.Spec, env *spec.Environment, flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	var found []string
+	seen := make(map[string]bool)
+	for _, pipeline := range s.Pipelines {
+		for _, stage := range pipeline.Stages {
+			if d := stage.Deploy; d != nil && d.Environment == env && !seen[d.Release] {
+				seen[d.Release] = true
+				found = append(found, d.Release)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", fmt.Errorf("deploy %s: no deploy block names its release; say which directory to ship with -release DIR", env.Name)
+	}
+	return "", fmt.Errorf("deploy %s: deploy blocks name several releases (%s); choose one with -release DIR", env.Name, strings.Join(found, ", "))
+}
+
+// resultOf is the result of a run that consists of one switch.
+func resultOf(s event.Switch) event.Result {
+	return event.Result{Outcome: s.Outcome, Reason: s.Reason, Pos: s.Pos}
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/secret"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// specFlags are those of every command that reads a spec.
+func specFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "f", Value: "deploy.hcl", TakesFile: true},
+		&cli.StringSliceFlag{Name: "var"},
+		&cli.StringSliceFlag{Name: "var-file", TakesFile: true},
+	}, more...)
+}
+
+// specOptions is the part of the help texts that lists them.
+const specOptions = `
+  -f FILE          the spec (default deploy.hcl)
+  -var NAME=VALUE  set a variable; may be repeated
+  -var-file FILE   set variables from a file; may be repeated
+  -chdir DIR       change to DIR first; relative paths begin there
+  -no-color        no colour, also NO_COLOR=1`
+
+// load reads the spec and tells every problem in it. From here on nothing is
+// printed with a secret of the spec in it.
+func (a *app) load(c *cli.Command) (*spec.Spec, error) {
+	vars, problems, err := a.assignments(c)
+	if err != nil {
+		return nil, err
+	}
+	options := spec.Options{
+		Vars: vars, Getenv: a.env.Getenv, Dir: a.dir,
+		GitHub: a.githubContext(), Version: Version, CPUs: runtime.NumCPU(),
+	}
+	s, found := spec.Load(c.String("f"), options)
+	if s != nil {
+		a.hide(s.Secrets)
+	}
+	problems = append(problems, found...)
+	if err := a.tell(problems); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// hide masks secrets in everything that is printed from here on.
+func (a *app) hide(secrets []string) {
+	a.masker = secret.New(secrets)
+	stdout, stderr := a.masker.Writer(a.env.Stdout), a.masker.Writer(a.env.Stderr)
+	a.flush = func() error { return errors.Join(stdout.Close(), stderr.Close()) }
+	a.stdout, a.stderr = stdout, stderr
+	if a.actions != nil {
+		a.actions.Mask(secrets)
+	}
+}
+
+// tell prints problems; an error among them ends the command.
+func (a *app) tell(problems spec.Problems) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	if err := problems.Write(a.stderr, a.colour); err != nil {
+		return err
+	}
+	if a.actions != nil {
+		a.actions.Annotate(problems)
+	}
+	if problems.Failed() {
+		return errReported
+	}
+	return nil
+}
+
+// assignments are the values given to variables, in rising precedence: the
+// environment, files, flags.
+func (a *app) assignments(c *cli.Command) ([]spec.Assignment, spec.Problems, error) {
+	var all []spec.Assignment
+	for _, setting := range a.env.Environ {
+		name, value, _ := strings.Cut(setting, "=")
+		if bare, ok := strings.CutPrefix(name, "TURNOUT_VAR_"); ok {
+			all = append(all, spec.Assignment{Name: bare, Value: value, Origin: name})
+		}
+	}
+	var problems spec.Problems
+	for _, file := range c.StringSlice("var-file") {
+		fromFile, found := spec.VarFile(file)
+		all, problems = append(all, fromFile...), append(problems, found...)
+	}
+	for _, setting := range c.StringSlice("var") {
+		name, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return nil, nil, &usageError{fmt.Errorf("-var %s: write -var NAME=VALUE", setting)}
+		}
+		all = append(all, spec.Assignment{Name: name, Value: value, Origin: "-var"})
+	}
+	return all, problems, nil
+}
+
+// githubContext is the github object of the spec. Outside GitHub Actions its
+// fields are empty.
+func (a *app) githubContext() map[string]string {
+	if a.actions == nil {
+		return nil
+	}
+	return a.actions.Context()
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// machines are the machines of one command, one session each.
+type machines struct {
+	local *machine.Local
+}
+
+func newMachines() *machines { return &machines{local: machine.NewLocal("local")} }
+
+// Get returns the session with a server's machine.
+func (m *machines) Get(server *spec.Server) (machine.Machine, error) {
+	if server.Connection != spec.Local {
+		return nil, fmt.Errorf("server %s: this version reaches local servers only (connection = \"local\")", server.Name)
+	}
+	return m.local, nil
+}
+
+// Close ends every session.
+func (m *machines) Close() error { return m.local.Close() }
+
+// request is what rollout needs for a deploy of a plan.
+func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, error) {
+	templates, err := a.templates(d.Environment)
+	if err != nil {
+		return rollout.Request{}, err
+	}
+	r := rollout.Request{
+		Environment: d.Environment, Rollback: d.Rollback, Pos: d.Pos,
+		Machines: machines.Get, Templates: templates,
+	}
+	if !d.Rollback {
+		r.Release = a.abs(d.Release)
+	}
+	return r, nil
+}
+
+// templates reads the users' own templates, by the path the spec gives.
+func (a *app) templates(env *spec.Environment) (map[string]string, error) {
+	texts := make(map[string]string)
+	for _, p := range env.Proxies {
+		if p.Template == "" {
+			continue
+		}
+		text, err := os.ReadFile(a.abs(p.Template))
+		if err != nil {
+			var cause *os.PathError
+			if errors.As(err, &cause) {
+				err = cause.Err
+			}
+			return nil, &usageError{fmt.Errorf("%s:%d: template %s: %w", p.Pos.File, p.Pos.Line, p.Template, err)}
+		}
+		texts[p.Template] = string(text)
+	}
+	return texts, nil
+}
+
+// abs is path, taken from the working directory where it is relative.
+func (a *app) abs(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.dir, path)
+}

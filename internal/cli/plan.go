@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+const planHelp = `Usage: turnout plan [options] [PIPELINE]
+
+Shows what a run would do: the waves of stages, how each proxy's configuration
+changes, where traffic goes and what that costs. Machines are read, nothing is
+changed. PIPELINE may be left out when the spec has one.
+
+Options:
+  -json            print the plan for programs` + specOptions + `
+
+Example:
+  turnout plan -var release=dist release
+` + exitCodes
+
+func (a *app) planCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "plan", Usage: "show what a run would do", CustomHelpTemplate: planHelp,
+		Flags: specFlags(&cli.BoolFlag{Name: "json"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			_, p, err := a.plan(c)
+			if err != nil {
+				return err
+			}
+			return a.showPlan(ctx, p, c.Bool("json"))
+		},
+	})
+}
+
+// plan reads the spec and plans a run of the pipeline that the arguments name.
+func (a *app) plan(c *cli.Command) (*spec.Spec, *plan.Plan, error) {
+	if err := atMost(c, 1); err != nil {
+		return nil, nil, err
+	}
+	s, err := a.load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	pipeline, err := plan.Pick(s, c.Args().First())
+	if err != nil {
+		return nil, nil, &usageError{err}
+	}
+	p, problems := plan.New(s, pipeline)
+	return s, p, a.tell(problems)
+}
+
+// showPlan asks the machines what is live and prints the plan.
+func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
+	machines := newMachines()
+	defer machines.Close()
+	for _, deploy := range p.Deploys {
+		request, err := a.request(deploy, machines)
+		if err != nil {
+			return err
+		}
+		deploy.Preview, err = rollout.Preview(ctx, request)
+		if err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		return p.WriteJSON(a.stdout)
+	}
+	return p.Write(a.stdout)
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/rollout"
+)
+
+const recoverHelp = `Usage: turnout recover [options] [ENV]
+
+Settles what an interrupted run left: traffic that had moved but was not yet
+watched goes back, a configuration that was not proven is proven. The next run
+does the same by itself; the action does it in its post step. May be repeated.
+Without ENV: every environment of the spec.
+
+Options:` + specOptions + `
+
+Example:
+  turnout recover shop
+` + exitCodes
+
+func (a *app) recoverCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "recover", Usage: "settle what an interrupted run left", CustomHelpTemplate: recoverHelp, Flags: specFlags(),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			environments, err := a.environments(c)
+			if err != nil {
+				return err
+			}
+			machines := newMachines()
+			defer machines.Close()
+			for _, env := range environments {
+				request, err := a.supported(env, machines)
+				if err != nil {
+					return err
+				}
+				request.Run = rollout.Identity{ID: "recover", Command: "recover"}
+				request.Emit = func(event.Event) {}
+				did, err := rollout.Recover(ctx, request)
+				if err != nil {
+					return fmt.Errorf("environment %s: %w", env.Name, err)
+				}
+				if did == "" {
+					did = "nothing to settle"
+				}
+				fmt.Fprintf(a.stdout, "%s: %s\n", env.Name, did)
+			}
+			return nil
+		},
+	})
+}

@@ -1,0 +1,30 @@
+package cli
+
+const rootHelp = `Usage: turnout COMMAND [options]
+
+Zero-downtime deploys to your own servers: one HCL spec, nginx or HAProxy in
+front, blue/green slots, back by itself when health or traffic says so.
+
+Commands:
+  init        write a working deploy.hcl and a workflow
+  validate    find every mistake of a spec
+  fmt         rewrite specs in the canonical layout
+  plan        show what a run would do
+  run         run a pipeline
+  deploy      deploy one environment
+  rollback    go back to the release in the other slot
+  recover     settle what an interrupted run left
+  status      show what serves now
+  render      write the proxy configurations into a directory
+  version     print the version
+  completion  print a completion script for bash, zsh, fish or pwsh
+
+Global options, before or after the command:
+  -chdir DIR  change to DIR first; relative paths begin there
+  -no-color   no colour, also NO_COLOR=1
+
+"turnout COMMAND -h" explains a command.
+
+Example:
+  turnout init && turnout plan && turnout run
+` + exitCodes

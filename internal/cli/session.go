@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/org/deploy-action/internal/console"
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/github"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/pipeline"
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/report"
+	"github.com/org/deploy-action/internal/rollout"
+)
+
+// runsDir is where runs leave their report, logs and events, below the working
+// directory.
+const runsDir = ".turnout/runs"
+
+// keepRuns is how many runs stay in runsDir.
+const keepRuns = 20
+
+// run is one execution of a plan and those who listen to it.
+type run struct {
+	app      *app
+	about    event.Run
+	dir      string
+	machines *machines
+	log      *event.Log
+	console  *console.Console
+	actions  *github.Listener // nil outside GitHub Actions
+	events   []event.Event    // what the report is made of
+	emit     event.Sink
+}
+
+func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
+	r := &run{app: a, machines: newMachines(), about: a.about(command, p)}
+	r.dir = filepath.Join(a.dir, runsDir, r.about.ID)
+	if err := makeRunDir(r.dir); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(filepath.Join(r.dir, "events.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	r.log = event.NewLog(file)
+	r.console = console.New(a.stdout, console.Options{Colour: a.colour, GitHub: a.actions != nil})
+	sinks := []event.Sink{r.log.Event, r.console.Event, r.remember}
+	if a.actions != nil {
+		r.actions = github.NewListener(a.actions)
+		sinks = append(sinks, r.actions.Event)
+	}
+	r.emit = event.Fan(sinks...)
+	return r, nil
+}
+
+// about describes the run before it starts.
+func (a *app) about(command string, p *plan.Plan) event.Run {
+	about := event.Run{
+		ID: runID(time.Now()), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
+		Version: Version, Stages: stages(p),
+	}
+	if a.actions != nil {
+		context := a.actions.Context()
+		about.Commit, about.Ref, about.Actor, about.URL = context["sha"], context["ref"], context["actor"], a.actions.RunURL()
+		return about
+	}
+	about.Actor = a.env.Getenv("USER")
+	return about
+}
+
+// runID sorts by time and is unique: "20261123t184501z-k3v9qz".
+func runID(now time.Time) string {
+	return now.UTC().Format("20060102t150405z") + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+func stages(p *plan.Plan) []event.Stage {
+	var all []event.Stage
+	for _, stage := range p.Stages {
+		described := event.Stage{Name: stage.Name, Type: stage.Type, Body: "run", Pos: stage.Pos}
+		if stage.Deploy != nil {
+			described.Body = "deploy"
+		}
+		for _, need := range stage.Needs {
+			described.Needs = append(described.Needs, need.Name)
+		}
+		all = append(all, described)
+	}
+	return all
+}
+
+func (r *run) remember(e event.Event) {
+	if e.Kind != event.StageOutput { // the logs have it
+		r.events = append(r.events, e)
+	}
+}
+
+// do runs what is to be done between the first and the last event.
+func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Result) event.Result {
+	began := time.Now()
+	r.emit(event.Event{Kind: event.RunStarted, Run: &r.about})
+	result := do(ctx, r)
+	result.Took = time.Since(began)
+	result.ExitCode = exitCode(result.Outcome)
+	r.emit(event.Event{Kind: event.RunFinished, Result: &result})
+	if err := r.finish(); err != nil {
+		fmt.Fprintf(r.app.stderr, "turnout: error: report: %s\n", r.app.masker.String(err.Error()))
+	}
+	return result
+}
+
+// finish writes the report and lets go of everything. A report that can't be
+// written does not change what the run came to.
+func (r *run) finish() error {
+	text := r.app.masker.String(report.Markdown(r.events, report.Options{}))
+	path := filepath.Join(r.dir, "report.md")
+	errs := []error{machine.WriteFile(path, []byte(text), 0o600)}
+	if r.actions != nil {
+		summary := r.app.masker.String(report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)}))
+		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
+	}
+	fmt.Fprintf(r.app.stdout, "Report: %s\n", r.relative(path))
+	return errors.Join(append(errs, r.console.Close(), r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)))...)
+}
+
+// relative is path as seen from the working directory.
+func (r *run) relative(path string) string {
+	if short, err := filepath.Rel(r.app.dir, path); err == nil {
+		return short
+	}
+	return path
+}
+
+func (r *run) pipelineOptions() pipeline.Options {
+	return pipeline.Options{
+		RunID: r.about.ID, Workspace: r.app.dir, LogDir: r.dir,
+		Masker: r.app.masker, Machine: r.machines.local, Emit: r.emit, Deploy: r.deploy,
+	}
+}
+
+// deploy moves an environment, as a stage of a pipeline or on its own.
+func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event.Switch {
+	request, err := r.app.request(d, r.machines)
+	if err != nil {
+		return rollout.Refused(d, err)
+	}
+	request.Emit = emit
+	request.Run = rollout.Identity{
+		ID: r.about.ID, Command: r.about.Command, Commit: r.about.Commit, Actor: r.about.Actor, URL: r.about.URL,
+	}
+	return rollout.Run(ctx, request)
+}
+
+// makeRunDir makes the folder of a run. Nothing of it belongs into a commit.
+func makeRunDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ignore := filepath.Join(filepath.Dir(filepath.Dir(dir)), ".gitignore")
+	if _, err := os.Stat(ignore); err == nil {
+		return nil
+	}
+	return machine.WriteFile(ignore, []byte("*\n"), 0o644)
+}
+
+// pruneRuns removes the oldest runs; run ids sort by time.
+func pruneRuns(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := 0; i < len(entries)-keepRuns; i++ {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, entries[i].Name())))
+	}
+	return errors.Join(errs...)
+}

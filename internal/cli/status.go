@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+const statusHelp = `Usage: turnout status [options] [ENV]
+
+Shows what serves now, read from the proxy and from the slots: nothing is
+changed and nobody is kept waiting. Without ENV: every environment of the spec.
+
+Options:
+  -json            print for programs` + specOptions + `
+
+Example:
+  turnout status shop
+` + exitCodes
+
+// statusHistory is how many deploys the status lists.
+const statusHistory = 5
+
+func (a *app) statusCommand() *cli.Command {
+	return subcommand(&cli.Command{
+		Name: "status", Usage: "show what serves now", CustomHelpTemplate: statusHelp,
+		Flags: specFlags(&cli.BoolFlag{Name: "json"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			environments, err := a.environments(c)
+			if err != nil {
+				return err
+			}
+			all, err := a.statuses(ctx, environments)
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				encoder := json.NewEncoder(a.stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(all)
+			}
+			return writeStatuses(a.stdout, all)
+		},
+	})
+}
+
+// environments are those that the arguments name: one, or all of the spec.
+func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
+	if c.Args().Present() {
+		_, env, err := a.environment(c)
+		return []*spec.Environment{env}, err
+	}
+	s, err := a.load(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Environments) == 0 {
+		return nil, &usageError{fmt.Errorf("%s: has no environment block", s.File)}
+	}
+	return s.Environments, nil
+}
+
+func (a *app) statuses(ctx context.Context, environments []*spec.Environment) ([]*rollout.Status, error) {
+	machines := newMachines()
+	defer machines.Close()
+	var all []*rollout.Status
+	for _, env := range environments {
+		request, err := a.supported(env, machines)
+		if err != nil {
+			return nil, err
+		}
+		status, err := rollout.Inspect(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
+		}
+		all = append(all, status)
+	}
+	return all, nil
+}
+
+// supported is a request for env, unless this version can't reach it.
+func (a *app) supported(env *spec.Environment, machines *machines) (rollout.Request, error) {
+	d := &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}
+	if _, problems := plan.Move(&spec.Spec{}, d); problems.Failed() {
+		return rollout.Request{}, a.tell(problems)
+	}
+	return a.request(d, machines)
+}
+
+func writeStatuses(w io.Writer, all []*rollout.Status) error {
+	for i, status := range all {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := writeStatus(w, status); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeStatus(out io.Writer, s *rollout.Status) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "environment\t%s\t%s, %s\n", s.Environment, s.Proxy, s.URL)
+	if s.Serving == "" {
+		fmt.Fprintf(w, "serving\tnothing yet\t\n")
+	} else {
+		fmt.Fprintf(w, "serving\t%s\t%s\n", s.Serving, s.Release)
+	}
+	for slot, release := range s.Slots {
+		if slot != s.Serving {
+			fmt.Fprintf(w, "idle\t%s\t%s%s\n", slot, release, warmth(s.Healthy[slot]))
+		} else if !s.Healthy[slot] {
+			fmt.Fprintf(w, "problem\t%s\tserves but does not pass its health check\n", slot)
+		}
+	}
+	for _, drift := range s.Drift {
+		fmt.Fprintf(w, "drift\t%s\t\n", drift)
+	}
+	if s.Unsettled != "" {
+		fmt.Fprintf(w, "unsettled\trun %s was interrupted; the next run settles it, or: turnout recover %s\t\n", s.Unsettled, s.Environment)
+	}
+	if s.Holder != nil {
+		fmt.Fprintf(w, "deploying\t%s\t\n", s.Holder)
+	}
+	for i, deploy := range s.History[:min(len(s.History), statusHistory)] {
+		label := ""
+		if i == 0 {
+			label = "history"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", label, deploy.Time.UTC().Format("2006-01-02 15:04:05"), strings.Join(nonEmpty(deploy.Command, deploy.Outcome, deploy.ToRelease, deploy.Actor, short(deploy.Commit)), ", "))
+	}
+	return w.Flush()
+}
+
+func warmth(healthy bool) string {
+	if healthy {
+		return ", warm: a rollback is immediate"
+	}
+	return ", not running: a rollback starts it first"
+}
+
+func nonEmpty(words ...string) []string {
+	var kept []string
+	for _, word := range words {
+		if word != "" {
+			kept = append(kept, word)
+		}
+	}
+	return kept
+}
+
+func short(commit string) string { return commit[:min(len(commit), 7)] }
