@@ -38,7 +38,7 @@ func (a *app) load(c *cli.Command) (*spec.Spec, error) {
 	}
 	options := spec.Options{
 		Vars: vars, Getenv: a.env.Getenv, Dir: a.dir,
-		GitHub: a.githubContext(), Version: Version, CPUs: runtime.NumCPU(),
+		GitHub: a.githubContext(), Version: version, CPUs: runtime.NumCPU(),
 	}
 	s, found := spec.Load(c.String("f"), options)
 	if s != nil {

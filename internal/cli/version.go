@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// Version is the version of this source tree.
-const Version = "0.1.0"
+// version is that of the source tree; a release build sets its own (Dockerfile).
+var version = "0.1.0"
 
 func (a *app) versionCommand() *cli.Command {
 	return subcommand(&cli.Command{
@@ -21,7 +21,7 @@ func (a *app) versionCommand() *cli.Command {
 			if err := atMost(c, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.stdout, "turnout %s (%s, %s/%s)\n", Version, commit(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.stdout, "turnout %s (%s, %s/%s)\n", version, commit(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	})
