@@ -75,7 +75,9 @@ func (in Install) swap(ctx context.Context, at machine.At, live Live, former []b
 	good := both(serves(in.Rendered.ID), leads(in.Active))
 	r := reload{site: s, at: at, good: good, turnover: true}
 	if err := r.do(ctx); err != nil {
-		return false, r.refused(err, s.putBack(ctx, at, in, live, former))
+		refused := r.refused(err, s.putBack(ctx, at, in, live, former))
+		refused.First = !live.Exists
+		return false, refused
 	}
 	return true, nil
 }
@@ -172,7 +174,7 @@ func (s Site) returnTo(ctx context.Context, at machine.At, previous []byte, live
 	}
 	r := reload{site: s, at: at, good: good}
 	if err := r.insist(ctx); err != nil {
-		return false, r.refused(err, nil)
+		return false, fmt.Errorf("the former file is in place, and not proven to serve: %w", err)
 	}
 	return true, nil
 }

@@ -17,7 +17,10 @@ import (
 // forEachKind runs a test with a real nginx and with a real HAProxy.
 func forEachKind(t *testing.T, test func(t *testing.T, w *world)) {
 	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
-		t.Run(string(kind), func(t *testing.T) { test(t, newWorld(t, kind)) })
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, kind))
+		})
 	}
 }
 
@@ -250,9 +253,10 @@ func TestConnectionsCountWhatIsInFlight(t *testing.T) {
 			done <- err
 		}()
 		proxytest.Await(t, func() error { return unless(open("blue") > 0, "no connection") })
+		w.Reload()
 		w.selectSlot("green")
 		if n := open("blue"); n == 0 {
-			t.Error("the slow request is not counted after the switch")
+			t.Error("the slow request is not counted after a reload and the switch")
 		}
 		if err := <-done; err != nil {
 			t.Error(err)

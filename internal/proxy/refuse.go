@@ -96,15 +96,22 @@ func bindable(bind value.Address) bool {
 
 var chrootDirective = regexp.MustCompile(`(?m)^\s*chroot\s+(\S+)`)
 
-// reachable is an error for a unix socket that HAProxy's workers cannot see
-// because the main file locks them into a directory, as Debian's does.
-func (s Site) reachable() error {
+// reachable is an error where HAProxy could not be told to switch, and for a
+// unix socket that its workers cannot see because the main file locks them into
+// a directory, as Debian's does.
+func (s Site) reachable(ctx context.Context) error {
+	if s.Kind != HAProxy {
+		return nil
+	}
+	if _, err := command(ctx, s.Socket, "show info"); err != nil {
+		return err
+	}
 	main, err := os.ReadFile(string(s.Main))
-	if err != nil && s.Check == "" {
+	if err != nil {
 		return fmt.Errorf("main file: %w", err)
 	}
 	match := chrootDirective.FindSubmatch(remark.ReplaceAll(main, nil))
-	if s.Kind != HAProxy || match == nil {
+	if match == nil {
 		return nil
 	}
 	for _, pool := range s.Pools {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,26 +27,30 @@ type reload struct {
 	good   func(Answer, error) error
 	logEnd int64 // size of the error log before the reload
 
-	// turnover asks that no worker from before the reload takes connections any
-	// more. On the way back there may be nothing to turn over.
+	// turnover asks that the command succeeds and that no worker from before it
+	// takes connections any more. On the way back there may be nothing to turn
+	// over, and what serves is all that counts.
 	turnover bool
 }
 
 func (r *reload) do(ctx context.Context) error {
 	r.logEnd = r.site.logSize()
 	before := r.site.dialect().owners(ctx, r.site)
-	exit, err := r.command(ctx)
-	if err != nil {
-		return err
+	exit, refused := r.command(ctx)
+	if refused != nil && r.turnover {
+		return refused
 	}
 	limit := max(proofTime, 5*exit.Took) // a reload that takes 2 s to read its files needs time to start, too
-	_, err = r.site.prove(ctx, limit, func(answer Answer, err error) error {
+	_, err := r.site.prove(ctx, limit, func(answer Answer, err error) error {
 		if complaint := r.good(answer, err); complaint != nil {
 			return complaint
 		}
 		return r.lingering(before)
 	})
-	return err
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	return nil
 }
 
 // insist does it twice if it must: HAProxy loses signals that come in quick
@@ -89,7 +94,8 @@ type RefusedError struct {
 	Cause error    // what was asked of the proxy and not fulfilled
 	Log   []string // what its error log says of it
 	Where string   // where to look when Log is empty
-	Back  error    // nil: the former file is back, and the proxy proven to serve it
+	Back  error    // nil: the former state is back and proven
+	First bool     // there was no file before
 }
 
 // Error tells what was refused, why, and what serves now.
@@ -106,14 +112,18 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&b, "\nputting the former configuration back could not be proven either: %v", e.Back)
 		return b.String()
 	}
-	b.WriteString("\nthe former configuration is back and serves")
+	b.WriteString(map[bool]string{
+		false: "\nthe former configuration is back and serves",
+		true:  "\nthe file is taken away again",
+	}[e.First])
 	return b.String()
 }
 
 func (e *RefusedError) Unwrap() []error { return []error{e.Cause, e.Back} }
 
-func (r *reload) refused(cause, back error) error {
-	return &RefusedError{Cause: cause, Log: r.site.logSince(r.logEnd), Where: r.site.dialect().where, Back: back}
+func (r *reload) refused(cause, back error) *RefusedError {
+	where := fmt.Sprintf("does %s read %s? If it does, %s", r.site.Main, r.site.Config, r.site.dialect().where)
+	return &RefusedError{Cause: cause, Log: r.site.logSince(r.logEnd), Where: where, Back: back}
 }
 
 func (s Site) logSize() int64 {

@@ -33,11 +33,11 @@ func command(ctx context.Context, socket value.Path, line string) (string, error
 		_ = conn.SetDeadline(deadline) // a socket that takes none is closed, and Write says so
 	}
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
-		return "", fmt.Errorf("haproxy: stats socket %s: %w", socket, err)
+		return "", fmt.Errorf("haproxy: stats socket %s: %w", socket, unreachable(err))
 	}
 	answer, err := io.ReadAll(conn)
 	if err != nil {
-		return "", fmt.Errorf("haproxy: stats socket %s: %w", socket, err)
+		return "", fmt.Errorf("haproxy: stats socket %s: %w", socket, unreachable(err))
 	}
 	text := strings.TrimSpace(string(answer))
 	if strings.HasPrefix(text, "Permission denied") {
@@ -51,7 +51,7 @@ func unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("is not there: is HAProxy running, and does its global section name this stats socket?")
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
 		return errors.New("nobody listens: HAProxy is not running")
 	}
 	return err

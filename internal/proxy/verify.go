@@ -45,7 +45,7 @@ func (in Install) verify(ctx context.Context, at machine.At) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	if err := errors.Join(s.replaceable(), s.listenable(ctx, live), s.reachable()); err != nil {
+	if err := errors.Join(s.replaceable(), s.listenable(ctx, live), s.reachable(ctx)); err != nil {
 		return Verified{}, err
 	}
 	if slot, err := s.dialect().read(s); err == nil && slot == "" {

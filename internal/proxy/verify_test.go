@@ -60,7 +60,8 @@ func TestVerifyLeavesTheTreeAsItIs(t *testing.T) {
 }
 
 func TestVerifyWhereNamespacesAreMissing(t *testing.T) {
-	forEachKind(t, func(t *testing.T, w *world) {
+	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
+		w := newWorld(t, kind)
 		bin := filepath.Join(w.Dir, "bin")
 		must(t, os.Mkdir(bin, 0o755))
 		must(t, os.WriteFile(filepath.Join(bin, "unshare"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
@@ -78,7 +79,7 @@ func TestVerifyWhereNamespacesAreMissing(t *testing.T) {
 		if after := w.tree(); after != before {
 			t.Errorf("the tree changed\nfrom %s\nto %s", before, after)
 		}
-	})
+	}
 }
 
 func TestVerifyRefusesAPortThatIsHeld(t *testing.T) {

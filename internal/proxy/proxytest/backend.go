@@ -12,7 +12,7 @@ import (
 )
 
 // Backend is an application server that answers every request with its text.
-// "/slow" takes 1 s to answer.
+// "/slow" takes 2 s to answer.
 type Backend struct {
 	Address value.Address
 	server  *http.Server
@@ -37,10 +37,14 @@ func StartSocketBackend(t testing.TB, socket value.Path, text string) *Backend {
 
 func serve(t testing.TB, listener net.Listener, address value.Address, text string) *Backend {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, text) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err == nil {
+			fmt.Fprint(w, text)
+		}
+	})
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case <-time.After(time.Second):
+		case <-time.After(2 * time.Second):
 		case <-r.Context().Done():
 		}
 		fmt.Fprint(w, text)

@@ -4,6 +4,7 @@ package proxytest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -136,9 +138,14 @@ func Need(t testing.TB, program string) {
 	t.Skipf("%s is not installed", program)
 }
 
+const sbin = ":/usr/local/sbin:/usr/sbin:/sbin"
+
 // addSbin lets an ordinary user find the proxies.
 func addSbin(t testing.TB) {
-	must(t, os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin"))
+	if strings.HasSuffix(os.Getenv("PATH"), sbin) {
+		return
+	}
+	must(t, os.Setenv("PATH", os.Getenv("PATH")+sbin))
 }
 
 func asRoot(lines string) string {
@@ -167,6 +174,12 @@ func (p *Proxy) Start() {
 func (p *Proxy) Kill() {
 	p.t.Helper()
 	kill(p.cmd)
+	Await(p.t, func() error {
+		if err := syscall.Kill(-p.cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("the proxy still runs: %v", err)
+		}
+		return nil
+	})
 }
 
 // kill is harmless for a proxy that is dead.
