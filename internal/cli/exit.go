@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/urfave/cli/v3"
+
 	"github.com/org/deploy-action/internal/event"
 )
 
@@ -36,6 +38,7 @@ func (e *resultError) Error() string { return e.result.Reason }
 func (a *app) exit(ctx context.Context, err error) int {
 	var result *resultError
 	var usage *usageError
+	var library cli.ExitCoder // the command line library's own word for bad usage
 	switch {
 	case err == nil:
 		return exitDone
@@ -46,7 +49,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	}
 	fmt.Fprintf(a.stderr, "turnout: error: %s\n", a.masker.String(err.Error()))
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &library):
 		fmt.Fprintln(a.stderr, "turnout: hint: turnout -h lists the commands, turnout COMMAND -h explains one")
 		return exitUsage
 	case ctx.Err() != nil:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.log = event.NewLog(file)
+	r.log = event.NewLog(maskedFile{a.masker.Writer(file), file})
 	r.console = console.New(a.stdout, console.Options{Colour: a.colour, GitHub: a.actions != nil})
 	sinks := []event.Sink{r.log.Event, r.console.Event, r.remember}
 	if a.actions != nil {
@@ -60,6 +61,15 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 	r.emit = event.Fan(sinks...)
 	return r, nil
 }
+
+// maskedFile is a file in which no secret is written.
+type maskedFile struct {
+	io.WriteCloser
+	file *os.File
+}
+
+// Close writes what was held back and closes the file.
+func (m maskedFile) Close() error { return errors.Join(m.WriteCloser.Close(), m.file.Close()) }
 
 // about describes the run before it starts.
 func (a *app) about(command string, p *plan.Plan) event.Run {

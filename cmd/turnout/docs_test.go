@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/org/deploy-action/internal/cli"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// documents are all that people read.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("docs: %v, %v", paths, err)
+	}
+	texts := make(map[string]string)
+	for _, path := range append(paths, "../../README.md", "../../CHANGELOG.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = string(text)
+	}
+	return texts
+}
+
+var hclFence = regexp.MustCompile("(?ms)^```hcl\n(.*?)^```$")
+
+// TestDocumentedSpecsAreValid reads every spec that the documents show.
+func TestDocumentedSpecsAreValid(t *testing.T) {
+	found := 0
+	for path, text := range documents(t) {
+		for i, match := range hclFence.FindAllStringSubmatch(text, -1) {
+			found++
+			name := fmt.Sprintf("%s, spec %d", filepath.Base(path), i+1)
+			_, problems := spec.Parse([]byte(match[1]), name, spec.Options{Dir: t.TempDir(), Version: "0.1.0", CPUs: 2})
+			if len(problems) > 0 {
+				var told bytes.Buffer
+				_ = problems.Write(&told, false)
+				t.Errorf("%s:\n%s", name, told.String())
+			}
+			formatted, _ := spec.Format([]byte(match[1]), name)
+			if string(formatted) != match[1] {
+				t.Errorf("%s is not in the canonical layout:\n%s", name, formatted)
+			}
+		}
+	}
+	if found < 7 {
+		t.Errorf("only %d specs found", found)
+	}
+}
+
+var shownCommand = regexp.MustCompile("turnout ([a-z]+)")
+
+// TestDocumentedCommandsExist asks every command that the documents name to
+// explain itself.
+func TestDocumentedCommandsExist(t *testing.T) {
+	prose := []string{"in", "for", "is", "and", "unless", "runs", "reads", "or", "owns", "on"}
+	for path, text := range documents(t) {
+		for _, match := range shownCommand.FindAllStringSubmatch(text, -1) {
+			name := match[1]
+			if slices.Contains(prose, name) {
+				continue
+			}
+			if code, output := turnout(name, "-h"); code != 0 || !strings.Contains(output, "Usage: turnout "+name) && name != "completion" {
+				t.Errorf("%s: turnout %s -h: exit code %d\n%s", filepath.Base(path), name, code, output)
+			}
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([a-z0-9/_.-]+\.md)\)`)
+
+// TestLinksLead follows every link from one document to another.
+func TestLinksLead(t *testing.T) {
+	for path, text := range documents(t) {
+		for _, match := range link.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), match[1])); err != nil {
+				t.Errorf("%s: %v", filepath.Base(path), err)
+			}
+		}
+	}
+}
+
+var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
+
+// TestHelpListsEveryOption gives every option of each help text to its command:
+// one that is unknown there would be an error of usage.
+func TestHelpListsEveryOption(t *testing.T) {
+	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "render", "init"} {
+		_, help := turnout(name, "-h")
+		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {
+			t.Errorf("turnout %s -h lacks an example or the exit codes", name)
+		}
+		for _, match := range helpFlag.FindAllStringSubmatch(help, -1) {
+			if _, output := turnout(name, "-"+match[1]+"=x", "-h"); strings.Contains(output, "not defined") {
+				t.Errorf("turnout %s: -%s is in the help only", name, match[1])
+			}
+		}
+	}
+}
+
+// turnout runs a command that touches nothing.
+func turnout(args ...string) (code int, output string) {
+	var out bytes.Buffer
+	code = cli.Main(context.Background(), cli.Env{
+		Args: append([]string{"turnout"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+	})
+	return code, out.String()
+}
