@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"turnout": main})
+	testscript.Main(m, map[string]func(){"turnout": main, "shop": shop})
 }
 
 // TestScripts runs the command line as people type it, one promise a file.

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
+)
+
+// shop is the application that the tests deploy: it answers with the version
+// that its release holds.
+func shop() {
+	version, err := os.ReadFile(filepath.Join(os.Getenv("TURNOUT_PATH"), "version"))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(version) })
+	fmt.Println(http.ListenAndServe("127.0.0.1:"+os.Getenv("TURNOUT_PORT"), nil))
+}
+
+// site is a directory with a spec, and a real proxy in front of what it deploys.
+type site struct {
+	t     *testing.T
+	dir   string
+	proxy *proxytest.Proxy
+}
+
+const siteSpec = `
+environment "shop" {
+  root      = "%[1]s/root"
+  state_dir = "%[1]s/state"
+
+  slot "blue" {
+    port = %[2]d
+  }
+
+  slot "green" {
+    port = %[3]d
+  }
+
+  start = "if [ -s %[1]s/${slot.name}.pid ]; then kill $(cat %[1]s/${slot.name}.pid); fi; setsid shop & echo $! >%[1]s/${slot.name}.pid"
+  stop  = "kill $(cat %[1]s/${slot.name}.pid)"
+
+  health {
+    http {
+      path = "/"
+    }
+
+    interval = "50ms"
+  }
+
+  proxy "%[4]s" {
+    listen    = "%[5]s"
+    config    = "%[6]s"
+    main      = "%[7]s"
+    %[8]s
+  }
+
+  watch = "1s"
+  drain = "2s"
+}
+`
+
+func newSite(t *testing.T, kind proxy.Kind) *site {
+	t.Helper()
+	p := proxytest.Start(t, kind)
+	s := &site{t: t, dir: p.Dir, proxy: p}
+	more := fmt.Sprintf("error_log = %q", p.Site.ErrorLog)
+	if kind == proxy.HAProxy {
+		more = fmt.Sprintf("socket = %q\nreload = %q", p.Site.Socket, p.Site.Reload)
+	}
+	text := fmt.Sprintf(siteSpec, p.Dir, proxytest.FreePort(t), proxytest.FreePort(t),
+		kind, p.Site.Listen, p.Site.Config, p.Site.Main, more)
+	s.write("deploy.hcl", text)
+	t.Cleanup(func() {
+		_ = exec.Command("sh", "-c", fmt.Sprintf("kill $(cat %s/*.pid)", p.Dir)).Run()
+	})
+	return s
+}
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// release makes a directory to ship and returns its name.
+func (s *site) release(version string) string {
+	s.write(version+"/version", version)
+	return version
+}
+
+// turnout prepares a command in the site's directory.
+func (s *site) turnout(args ...string) *exec.Cmd {
+	cmd := exec.Command("turnout", args...)
+	cmd.Dir = s.dir
+	return cmd
+}
+
+// run must end with that exit code.
+func (s *site) run(code int, args ...string) string {
+	s.t.Helper()
+	output, err := s.turnout(args...).CombinedOutput()
+	if got := exitCode(err); got != code {
+		s.t.Fatalf("turnout %s: exit code %d, want %d\n%s", strings.Join(args, " "), got, code, output)
+	}
+	return string(output)
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -2
+}
+
+func (s *site) serves(version string) {
+	s.t.Helper()
+	if status, body, err := s.proxy.Get("/"); err != nil || status != 200 || body != version {
+		s.t.Fatalf("the proxy answers %d %q %v, want %q", status, body, err, version)
+	}
+}
+
+// signalled deploys a version and sends a signal as soon as its output says a
+// word. It returns the exit code and how long the command lived on.
+func (s *site) signalled(version, word string, signal os.Signal) (int, time.Duration) {
+	s.t.Helper()
+	cmd := s.turnout("deploy", "-release", s.release(version))
+	output, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var sent time.Time
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		if sent.IsZero() && strings.Contains(lines.Text(), word) {
+			sent = time.Now()
+			if err := cmd.Process.Signal(signal); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	code := exitCode(cmd.Wait())
+	if sent.IsZero() {
+		s.t.Fatalf("the deploy of %s never said %q", version, word)
+	}
+	return code, time.Since(sent)
+}
+
+func TestDeployByHand(t *testing.T) {
+	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			s.run(0, "deploy", "-release", s.release("v1"))
+			s.serves("v1")
+
+			for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+				code, took := s.signalled("v2", "commit", signal)
+				if code != 130 || took > 7*time.Second {
+					t.Errorf("%s in the watch: exit code %d after %s", signal, code, took)
+				}
+				s.serves("v1")
+			}
+
+			if code, _ := s.signalled("v2", "commit", syscall.SIGKILL); code != -1 {
+				t.Errorf("killed: exit code %d", code)
+			}
+			if status := s.run(0, "status"); !strings.Contains(status, "unsettled") {
+				t.Errorf("status after kill -9:\n%s", status)
+			}
+			if did := s.run(0, "recover"); !strings.Contains(did, "traffic is back on blue") {
+				t.Errorf("recover: %s", did)
+			}
+			s.serves("v1")
+
+			if planned := s.run(0, "deploy", "-release", "v2", "-dry-run"); !strings.Contains(planned, "no reload") {
+				t.Errorf("dry run:\n%s", planned)
+			}
+			s.run(0, "deploy", "-release", "v2")
+			s.serves("v2")
+			s.run(0, "rollback")
+			s.serves("v1")
+			if got := s.run(1, "deploy", "-release", "nowhere"); !strings.Contains(got, "nowhere") {
+				t.Errorf("a release that is not there:\n%s", got)
+			}
+			s.serves("v1")
+		})
+	}
+}
+
+func TestStatusForPrograms(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, proxy.NGINX)
+	s.run(0, "deploy", "-release", s.release("v1"))
+	var all []struct {
+		Environment, Serving string
+		History              []struct{ Outcome string }
+	}
+	if err := json.Unmarshal([]byte(s.run(0, "status", "-json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 1 || all[0].Serving != "blue" || len(all[0].History) != 1 || all[0].History[0].Outcome != "succeeded" {
+		t.Errorf("status: %+v", all)
+	}
+}
+
+// TestInGitHubActions gives a deploy the files that the runner gives a step.
+func TestInGitHubActions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, proxy.NGINX)
+	for _, name := range []string{"output", "summary", "gh-state"} {
+		s.write(name, "")
+	}
+	cmd := s.turnout("deploy", "-release", s.release("v1"))
+	cmd.Env = append(os.Environ(), "GITHUB_ACTIONS=true", "GITHUB_SHA=0123456789abcdef", "GITHUB_ACTOR=octocat",
+		"GITHUB_OUTPUT="+filepath.Join(s.dir, "output"), "GITHUB_STEP_SUMMARY="+filepath.Join(s.dir, "summary"),
+		"GITHUB_STATE="+filepath.Join(s.dir, "gh-state"))
+	var printed bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, io.Discard
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, printed.String())
+	}
+	for name, wants := range map[string][]string{
+		"output":  {"active_slot", "blue", "outcome", "succeeded", "changed", "report"},
+		"summary": {"blue", "requests"},
+	} {
+		text, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s lacks %q:\n%s", name, want, text)
+			}
+		}
+	}
+}
