@@ -131,13 +131,22 @@ func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Resul
 func (r *run) finish() error {
 	text := r.app.masker.String(report.Markdown(r.events, report.Options{}))
 	path := filepath.Join(r.dir, "report.md")
-	errs := []error{machine.WriteFile(path, []byte(text), 0o600)}
+	errs := []error{machine.WriteFile(path, []byte(text), 0o600), r.writeJSON()}
 	if r.actions != nil {
 		summary := r.app.masker.String(report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)}))
 		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
 	}
 	fmt.Fprintf(r.app.stdout, "Report: %s\n", r.relative(path))
 	return errors.Join(append(errs, r.console.Close(), r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)))...)
+}
+
+// writeJSON writes the report for programs.
+func (r *run) writeJSON() error {
+	text, err := report.JSON(r.events)
+	if err != nil {
+		return err
+	}
+	return machine.WriteFile(filepath.Join(r.dir, "report.json"), []byte(r.app.masker.String(string(text))), 0o600)
 }
 
 // relative is path as seen from the working directory.
