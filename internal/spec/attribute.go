@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"math/big"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -82,7 +83,8 @@ func (b *body) decimal(name string, least, greatest, fallback float64) float64 {
 	return n
 }
 
-// oneOf reads an attribute that has a few words to choose from.
+// oneOf reads an attribute that has a few words to choose from. A word that is
+// close to one of them is reported and read as that one.
 func oneOf[T ~string](b *body, name string, fallback T, words ...T) T {
 	s, ok := b.text(name, plain)
 	if !ok {
@@ -90,13 +92,13 @@ func oneOf[T ~string](b *body, name string, fallback T, words ...T) T {
 	}
 	var all []string
 	for _, word := range words {
-		if string(word) == s {
-			return word
-		}
 		all = append(all, string(word))
 	}
+	if slices.Contains(all, s) {
+		return T(s)
+	}
 	b.errorf(b.valueRange(name), "Unknown value", "%q is not a value of %q, which takes %s.%s", s, name, listed(all), didYouMean(s, all))
-	return fallback
+	return cmp.Or(T(nearest(s, all)), fallback)
 }
 
 // kind is a type with a syntax of its own, as package value has them.

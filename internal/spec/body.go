@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -85,10 +86,17 @@ func counted(n int, what string) string {
 }
 
 func (b *body) checkAttributes(s shape) {
+	var unknown []*hclsyntax.Attribute
 	for name, attribute := range b.block.Body.Attributes {
 		if !slices.Contains(s.attributes, name) {
-			b.unknownAttribute(attribute, s)
+			unknown = append(unknown, attribute)
 		}
+	}
+	slices.SortFunc(unknown, func(x, y *hclsyntax.Attribute) int {
+		return cmp.Compare(x.NameRange.Start.Byte, y.NameRange.Start.Byte)
+	})
+	for _, attribute := range unknown {
+		b.unknownAttribute(attribute, s)
 	}
 }
 
@@ -106,7 +114,7 @@ func (b *body) unknownAttribute(attribute *hclsyntax.Attribute, s shape) {
 }
 
 // fewest is up to how many names are listed where none is near.
-const fewest = 8
+const fewest = 10
 
 // choice offers near or, where there is none, all of a short list of names.
 func choice(name, near string, names []string) string {
@@ -116,7 +124,7 @@ func choice(name, near string, names []string) string {
 	case len(names) == 0 || len(names) > fewest:
 		return ""
 	}
-	return fmt.Sprintf(" It has %s.", listed(names))
+	return fmt.Sprintf(" Known: %s.", listed(names))
 }
 
 func (b *body) checkBlocks(s shape) {

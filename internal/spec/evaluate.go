@@ -84,10 +84,10 @@ func hasMark(marks cty.ValueMarks, m mark) bool {
 
 // quoted is what the file says at a place.
 func (r *reader) quoted(at hcl.Range) string {
-	if at.Start.Byte < 0 || at.End.Byte > len(r.src) || at.Start.Byte > at.End.Byte {
+	if at.End.Byte > len(r.mended) || at.Start.Byte > at.End.Byte {
 		return ""
 	}
-	return string(r.src[at.Start.Byte:at.End.Byte])
+	return string(r.mended[at.Start.Byte:at.End.Byte])
 }
 
 // as evaluates an attribute as a value of the wanted type; false where it is
@@ -110,8 +110,16 @@ func (b *body) convert(v cty.Value, want cty.Type, at hcl.Range, what string) (c
 	if err == nil && !converted.IsNull() {
 		return converted, true
 	}
-	b.errorf(at, "Wrong type", "%s takes %s, and this is %s.", what, article(want.FriendlyName()), describe(v))
+	b.errorf(at, "Wrong type", "%s takes %s, and this is %s.", what, wanted(want), describe(v))
 	return cty.NilVal, false
+}
+
+// wanted is a type as messages name it.
+func wanted(t cty.Type) string {
+	if t == cty.Bool {
+		return "true or false"
+	}
+	return article(t.FriendlyName())
 }
 
 // describe names a value's type or, for a short text, the value.

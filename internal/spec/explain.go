@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,15 +32,31 @@ func (r *reader) explain(diags hcl.Diagnostics, scope *hcl.EvalContext) {
 			continue
 		}
 		at := r.placeOf(diag)
-		if traversal, ok := diag.Expression.(*hclsyntax.ScopeTraversalExpr); ok && r.explainName(traversal, scope) {
+		traversal, isName := diag.Expression.(*hclsyntax.ScopeTraversalExpr)
+		if isName && nameless(diag.Summary) && r.explainName(traversal, scope) {
 			continue
 		}
-		detail := diag.Detail
-		if detail == "" {
-			detail = diag.Summary
-		}
-		r.errorf(at, diag.Summary, "%s", detail)
+		r.errorf(at, diag.Summary, "%s", r.detail(diag))
 	}
+}
+
+// detail is what HCL has to say. Its own suggestions of functions change from
+// run to run.
+func (r *reader) detail(diag *hcl.Diagnostic) string {
+	call, ok := diag.Expression.(*hclsyntax.FunctionCallExpr)
+	switch {
+	case ok && diag.Summary == "Call to unknown function":
+		names := slices.Sorted(maps.Keys(r.scope.Functions))
+		return fmt.Sprintf("There is no function %q.%s", call.Name, didYouMean(call.Name, names))
+	case diag.Detail == "":
+		return diag.Summary
+	}
+	return diag.Detail
+}
+
+// nameless reports whether HCL means by summary that a name leads nowhere.
+func nameless(summary string) bool {
+	return summary == "Unknown variable" || summary == "Unsupported attribute"
 }
 
 // placeOf is where a diagnostic of HCL points to.
@@ -56,7 +73,7 @@ func (r *reader) explainName(e *hclsyntax.ScopeTraversalExpr, scope *hcl.EvalCon
 	root := e.Traversal.RootName()
 	object, found := lookup(scope, root)
 	if !found {
-		return r.explainRoot(e, root)
+		return r.explainRoot(e, root, scope)
 	}
 	if len(e.Traversal) < 2 {
 		return false
@@ -74,13 +91,27 @@ func (r *reader) explainName(e *hclsyntax.ScopeTraversalExpr, scope *hcl.EvalCon
 	return true
 }
 
-func (r *reader) explainRoot(e *hclsyntax.ScopeTraversalExpr, root string) bool {
-	where, known := elsewhere[root]
-	if !known {
-		return false
+func (r *reader) explainRoot(e *hclsyntax.ScopeTraversalExpr, root string, scope *hcl.EvalContext) bool {
+	if where, known := elsewhere[root]; known {
+		r.errorf(e.Range(), "Name out of place", "%s %s.", r.quoted(e.Range()), where)
+		return true
 	}
-	r.errorf(e.Range(), "Name out of place", "%s %s.", r.quoted(e.Range()), where)
+	hint := didYouMean(root, roots(scope))
+	if hint == "" && len(e.Traversal) == 1 {
+		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
+	}
+	r.errorf(e.Range(), "Unknown name", "There is nothing called %q here.%s", root, hint)
 	return true
+}
+
+// roots are the names that expressions in scope may begin with.
+func roots(scope *hcl.EvalContext) []string {
+	var names []string
+	for ; scope != nil; scope = scope.Parent() {
+		names = slices.AppendSeq(names, maps.Keys(scope.Variables))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // namesIn are the attributes of an object of the scope, for suggestions.

@@ -17,6 +17,7 @@ type reader struct {
 	o        Options
 	file     string
 	src      []byte
+	mended   []byte // src without its syntax errors, line by line the same
 	root     *hclsyntax.Body
 	damaged  []int // lines that syntax errors made unreadable
 	spec     *Spec
@@ -39,7 +40,7 @@ func newReader(src []byte, name string, o Options) *reader {
 		o.Getenv = func(string) string { return "" }
 	}
 	return &reader{
-		o: o, file: name, src: src, spec: &Spec{File: name},
+		o: o, file: name, src: src, mended: src, spec: &Spec{File: name},
 		local: &Server{Name: "local", Connection: Local, Address: "127.0.0.1"},
 	}
 }

@@ -13,7 +13,7 @@ const farthest = 2
 func nearest(name string, names []string) string {
 	best, at := "", min(farthest, len(name)/2)
 	for _, candidate := range names {
-		distance := levenshtein.Distance(name, candidate, nil)
+		distance := edits(name, candidate)
 		if distance < at || distance == at && best == "" {
 			best, at = candidate, distance
 		}
@@ -28,4 +28,18 @@ func didYouMean(name string, names []string) string {
 		return fmt.Sprintf(" Did you mean %q?", near)
 	}
 	return ""
+}
+
+// edits counts what turns a into b: letters put in, left out or exchanged, and
+// two neighbours swapped, which counts once.
+func edits(a, b string) int {
+	for i := 0; len(a) == len(b) && i+1 < len(a); i++ {
+		if a[i] != b[i] {
+			if a[:i]+a[i+1:i+2]+a[i:i+1]+a[i+2:] == b {
+				return 1
+			}
+			break
+		}
+	}
+	return levenshtein.Distance(a, b, nil)
 }

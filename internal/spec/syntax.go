@@ -2,7 +2,6 @@ package spec
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,96 +12,148 @@ import (
 // mostRounds bounds how often a file with syntax errors is parsed.
 const mostRounds = 100
 
+// The summaries of HCL's parser that ask for more than a mended line.
+const (
+	unclosedBlock   = "Unclosed configuration block"
+	unclosedHeredoc = "Unterminated template string"
+	redefined       = "Attribute redefined"
+)
+
 // syntax parses the file and reports every syntax error. The parser of HCL
-// loses its way after the first one; so the line at fault is taken out and the
-// file is parsed again, until what is left is sound.
+// loses its way after the first one; so the line at fault is mended or taken
+// out, and the file is parsed again, until what is left is sound.
 func (r *reader) syntax() *hclsyntax.Body {
-	src := r.src
 	for range mostRounds {
-		file, diags := hclsyntax.ParseConfig(src, r.file, hcl.InitialPos)
+		file, diags := hclsyntax.ParseConfig(r.mended, r.file, hcl.InitialPos)
 		r.root = file.Body.(*hclsyntax.Body)
-		first := r.redefinitions(diags)
-		if first == nil {
-			return r.root
+		fault := firstFault(diags, 1+bytes.Count(r.mended, []byte("\n")))
+		if fault == nil {
+			r.reportRedefined(diags)
+			break
 		}
-		r.errorf(*first.Subject, first.Summary, "%s", syntaxDetail(first))
-		mended := r.mend(src, first)
-		if mended == nil {
-			return r.root
+		if !r.mend(fault) {
+			break
 		}
-		src = mended
 	}
 	return r.root
 }
 
-// redefinitions reports attributes that are set twice, which costs no structure,
-// and returns the first real syntax error.
-func (r *reader) redefinitions(diags hcl.Diagnostics) *hcl.Diagnostic {
+// firstFault is the first real syntax error, nil without one. A text that never
+// ends comes before the blocks that it swallowed the ends of; end is the last line.
+func firstFault(diags hcl.Diagnostics, end int) *hcl.Diagnostic {
 	var first *hcl.Diagnostic
 	for _, diag := range diags {
 		switch {
-		case diag.Severity != hcl.DiagError:
-		case diag.Summary == "Attribute redefined":
-			r.errorf(*diag.Subject, "Duplicate attribute", "%s", strings.ReplaceAll(diag.Detail, "argument", "attribute"))
-		case first == nil || diag.Subject.Start.Byte < first.Subject.Start.Byte:
+		case diag.Severity != hcl.DiagError || diag.Summary == redefined:
+		case diag.Summary == unclosedHeredoc && diag.Subject.Start.Line == end:
+			return diag
+		case first == nil || first.Summary == unclosedBlock && diag.Summary != unclosedBlock,
+			diag.Subject.Start.Byte < first.Subject.Start.Byte && diag.Summary != unclosedBlock:
 			first = diag
 		}
 	}
 	return first
 }
 
-// syntaxDetail is the parser's explanation in the words of this language.
-func syntaxDetail(diag *hcl.Diagnostic) string {
-	return strings.NewReplacer("Argument", "Attribute", "argument", "attribute").Replace(diag.Detail)
+// reportRedefined reports attributes that are set twice, of which the parser
+// keeps the first.
+func (r *reader) reportRedefined(diags hcl.Diagnostics) {
+	for _, diag := range diags {
+		if diag.Summary == redefined {
+			r.errorf(*diag.Subject, "Duplicate attribute", "%s", ourWords(diag.Detail))
+		}
+	}
 }
 
-// mend takes the line at fault out of src, keeping what opens and closes blocks.
-// It returns nil where that would not help.
-func (r *reader) mend(src []byte, fault *hcl.Diagnostic) []byte {
-	lines := bytes.SplitAfter(src, []byte("\n"))
-	if fault.Summary == "Unclosed configuration block" {
-		return append(bytes.TrimRight(slices.Clone(src), "\n"), "\n}\n"...)
+// ourWords puts the parser's explanation into the words of this language.
+func ourWords(s string) string {
+	return strings.NewReplacer("Argument", "Attribute", "argument", "attribute").Replace(s)
+}
+
+// mend reports a fault and repairs the source around it. It is false where that
+// would not help.
+func (r *reader) mend(fault *hcl.Diagnostic) bool {
+	lines := strings.SplitAfter(string(r.mended), "\n")
+	switch fault.Summary {
+	case unclosedBlock:
+		return r.mendBlock(fault, lines)
+	case unclosedHeredoc:
+		r.reportHeredoc(fault, lines)
+		return false
 	}
 	at := fault.Subject.Start.Line
-	if fault.Subject.Start.Column == 1 && len(bytes.TrimSpace(lineAt(lines, at))) == 0 {
-		at-- // a mistake that the parser noticed at the end of the line
+	for at > 1 && (at > len(lines) || strings.TrimSpace(lines[at-1]) == "") {
+		at-- // the parser noticed at the end of the line
 	}
-	for at > 1 && len(bytes.TrimSpace(lineAt(lines, at))) == 0 {
-		at--
+	if open := opened(fault, lines, at); open > 0 {
+		at = open
+		fault = &hcl.Diagnostic{
+			Summary: "Unclosed bracket", Detail: "A bracket that opens here is not closed.", Subject: r.lineRange(lines, at).Ptr(),
+		}
 	}
-	if at < 1 || at > len(lines) || slices.Contains(r.damaged, at) && !header.Match(lines[at-1]) {
-		return nil
+	before := lines[at-1]
+	if slices.Contains(r.damaged, at) {
+		lines[at-1] = "\n" // a second try has nothing to repair
+	} else {
+		hint := repair(lines, at)
+		r.errorf(*fault.Subject, ourWords(fault.Summary), "%s%s", ourWords(fault.Detail), hint)
 	}
 	r.damaged = append(r.damaged, at)
-	mended := slices.Clone(lines)
-	mended[at-1] = without(lines[at-1])
-	if bytes.Equal(mended[at-1], lines[at-1]) {
-		return nil
-	}
-	return bytes.Join(mended, nil)
+	r.mended = []byte(strings.Join(lines, ""))
+	return lines[at-1] != before
 }
 
-func lineAt(lines [][]byte, n int) []byte {
-	if n < 1 || n > len(lines) {
-		return nil
+// opened is the line of a bracket that is still open where the next block begins
+// or its own ends; 0 where the fault is another one.
+func opened(fault *hcl.Diagnostic, lines []string, at int) int {
+	if fault.Context == nil || fault.Context.Start.Line >= at {
+		return 0
 	}
-	return lines[n-1]
+	if strings.TrimSpace(lines[at-1]) != "}" && !headerLine.MatchString(lines[at-1]) {
+		return 0
+	}
+	return fault.Context.Start.Line
 }
 
-// header is a line that opens a block, however badly.
-var header = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*=?\s*["'“”]?([\w-]*)[^{]*\{\s*(?:(?:#|//).*)?\s*$`)
+// mendBlock closes a block that the file leaves open: where its indentation
+// says that it ends, or at the end of the file.
+func (r *reader) mendBlock(fault *hcl.Diagnostic, lines []string) bool {
+	open, end := unclosed(lines)
+	at := *fault.Subject
+	if open > 0 {
+		at = r.lineRange(lines, open)
+	}
+	r.errorf(at, unclosedBlock, "This block is not closed: its } is missing.")
+	r.damaged = append(r.damaged, at.Start.Line)
+	if end > 0 {
+		lines[end-1] = "}\n"
+	} else {
+		lines = append(lines, "\n}\n")
+	}
+	r.mended = []byte(strings.Join(lines, ""))
+	return true
+}
 
-// without is what remains of a line at fault: the header of its block, or
-// nothing.
-func without(line []byte) []byte {
-	if parts := header.FindSubmatch(line); parts != nil {
-		head := string(parts[1])
-		if len(parts[2]) > 0 {
-			head += ` "` + string(parts[2]) + `"`
+// reportHeredoc reports a heredoc without an end at its beginning.
+func (r *reader) reportHeredoc(fault *hcl.Diagnostic, lines []string) {
+	at := *fault.Subject
+	for i, line := range lines {
+		if strings.Contains(line, "<<") {
+			at = r.lineRange(lines, i+1)
 		}
-		return []byte(head + " {\n")
 	}
-	return []byte("\n")
+	r.errorf(at, unclosedHeredoc, "The text that begins here has no end: its closing word must stand alone on a line.")
+}
+
+// lineRange is the place of the text on a line.
+func (r *reader) lineRange(lines []string, line int) hcl.Range {
+	text := strings.TrimRight(lines[line-1], "\r\n")
+	from := width(text) - width(strings.TrimLeft(text, " \t")) + 1
+	return hcl.Range{
+		Filename: r.file,
+		Start:    hcl.Pos{Line: line, Column: from},
+		End:      hcl.Pos{Line: line, Column: width(text) + 1},
+	}
 }
 
 // hurt reports whether a syntax error took lines out of at, so that what seems
@@ -115,6 +166,9 @@ func (r *reader) hurt(at hcl.Range) bool {
 
 // lost reports whether name stands in one of the lines that syntax errors took.
 func (r *reader) lost(name string) bool {
+	if len(r.damaged) == 0 {
+		return false
+	}
 	lines := strings.Split(string(r.src), "\n")
 	return slices.ContainsFunc(r.damaged, func(line int) bool {
 		return line <= len(lines) && strings.Contains(lines[line-1], name)

@@ -1,0 +1,3 @@
+server "a" {
+  host = "ÿþ.example.com"
+}

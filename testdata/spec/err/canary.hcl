@@ -1,0 +1,49 @@
+environment "shop" {
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}
+pipeline "p" {
+  stage "build" {
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        step {
+          weight = 50
+          hold   = "10m"
+        }
+        step {
+          weight = 50
+          hold   = "6m"
+        }
+        step {
+          weight = 100
+        }
+        step {
+          hold = "1x"
+        }
+
+        analysis {
+          source            = "graphite"
+          interval          = "1ms"
+          max_error_rate    = 101
+          max_latency_ratio = 0.5
+          failures          = 1.5
+        }
+      }
+    }
+  }
+}

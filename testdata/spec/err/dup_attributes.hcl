@@ -1,0 +1,6 @@
+server "a" {
+  host = "a.example.com"
+  port = 22
+  host = "b.example.com"
+  port = 0
+}

@@ -1,0 +1,9 @@
+pipeline "p" {
+  stage "a" {
+    run = "x"
+    env = {
+      A = "1"
+      A = "2"
+    }
+  }
+}

@@ -1,0 +1,3 @@
+pipeline "p" {
+  max_parallel = 0
+}

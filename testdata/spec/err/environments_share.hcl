@@ -1,0 +1,33 @@
+environment "shop" {
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}
+
+environment "cart" {
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}

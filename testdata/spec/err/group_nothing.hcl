@@ -1,0 +1,11 @@
+server "a" {
+  host = "a.example.com"
+  tags = ["web"]
+}
+
+group "g" {
+}
+
+group "h" {
+  tags = ["wbe", "db"]
+}

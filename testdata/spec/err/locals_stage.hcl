@@ -1,0 +1,3 @@
+locals {
+  tag = stage.build.outputs.tag
+}

@@ -1,0 +1,17 @@
+environment "shop" {
+  shared = ["/etc", "../x", "a/../b", "uploads", "uploads/img", "", "a//b"]
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}

@@ -1,0 +1,6 @@
+server "a" {
+  host = "a.example.com"
+
+server "b" {
+  host = "b.example.com"
+}

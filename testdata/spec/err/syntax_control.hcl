@@ -1,0 +1,6 @@
+server "a" {
+  host = "a.example.com"
+  user = "x"
+  port = 22;
+  tags = ['web']
+}

@@ -1,0 +1,9 @@
+}
+
+server "a" {
+  host = "a.example.com"
+}}
+
+server "b" {
+  hots = "b.example.com"
+}

@@ -1,0 +1,1 @@
+{"server": {"a": {"host": "a.example.com"}}}

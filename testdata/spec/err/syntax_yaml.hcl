@@ -1,0 +1,3 @@
+server:
+  - name: a
+    host: a.example.com

@@ -1,0 +1,13 @@
+pipeline "p" {
+  stage "build" {
+    run = "x"
+    retry = {
+      attempts = 1
+    }
+    env {
+      A = "b"
+    }
+    needs {
+    }
+  }
+}

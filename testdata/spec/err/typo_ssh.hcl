@@ -1,0 +1,5 @@
+ssh {
+  usr = "deploy"
+  privatekey = "x"
+  connect_timout = "10"
+}

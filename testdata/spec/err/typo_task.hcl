@@ -1,0 +1,12 @@
+server "a" {
+  host = "a.example.com"
+}
+
+task "t" {
+  traget = server.a
+  rnu = "true"
+  stategy = "roling"
+  retyr {
+    atempts = 1
+  }
+}

@@ -1,0 +1,3 @@
+turnout {
+  require_version = ">= 0.1"
+}

@@ -1,0 +1,8 @@
+variable "a" {
+  defualt = "x"
+  sensetive = true
+  validaton {
+    conditon = true
+    error_mesage = "x"
+  }
+}

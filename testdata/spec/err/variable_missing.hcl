@@ -1,0 +1,9 @@
+variable "release" {
+  type = string
+}
+
+pipeline "p" {
+  stage "a" {
+    run = "echo ${var.release}"
+  }
+}

@@ -1,0 +1,3 @@
+turnout {
+  required_version = "new"
+}
