@@ -1,9 +1,10 @@
 FROM golang:1.26-bookworm AS build
+LABEL stage=turnout-build
 WORKDIR /src
 # All in one step: where the source brings vendor/, nothing is downloaded.
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath \
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
     -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/cli.version=$VERSION}" \
     -o /turnout ./cmd/turnout
 
