@@ -235,13 +235,13 @@ func TestThousandStages(t *testing.T) {
 	}
 }
 
-// loud is a run whose slot and stage wrote size bytes each.
+// loud is a run whose slot wrote size bytes and whose stage wrote 200 KiB.
 func loud(size int) []event.Event {
 	line := strings.Repeat("x", 99)
 	lines := strings.Split(strings.Repeat(line+"\n", size/100)+"the last line", "\n")
 	s := blueGreen
 	s.Outcome, s.Reason, s.Logs, s.Diff = event.Failed, "no", lines, "+a\n"
-	l := newLog(stages...).start("build").end("build", event.Result{Outcome: event.Failed, Tail: []string{"short tail"}})
+	l := newLog(stages...).start("build").end("build", event.Result{Outcome: event.Failed, Tail: append([]string{"first of the tail"}, lines[:2048]...)})
 	return l.switched(s).finish(event.Result{Outcome: event.Failed, Reason: "no"})
 }
 
@@ -251,7 +251,7 @@ func TestLogsAreCutFirst(t *testing.T) {
 	if len(text) > 900<<10 {
 		t.Fatalf("%d bytes under a limit of 900 KiB", len(text))
 	}
-	for _, want := range []string{"the last line", "short tail", "+a", "lines are left out", "full.md"} {
+	for _, want := range []string{"the last line", "first of the tail", "+a", "lines are left out", "full.md"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the cut report lacks %q", want)
 		}
