@@ -67,7 +67,7 @@ func (b *body) checkLabels(want []string) {
 	switch {
 	case len(have) < len(want):
 		if !b.hurt(b.header()) {
-			b.errorf(b.header(), "Missing label", "A %s block needs %s: write %s \"name\" { … }.", b.block.Type, want[len(have)], b.block.Type)
+			b.errorf(b.header(), "Missing label", "%s block needs a %s: write %s \"name\" { … }.", article(b.block.Type), want[len(have)], b.block.Type)
 		}
 	case len(have) > len(want):
 		extra := b.block.LabelRanges[len(want)]

@@ -91,36 +91,60 @@ func anyFailed(stages []cty.Value, facts Facts) bool {
 }
 
 // asking is the scope of a rollback's when: failed() and cancelled() may be
-// asked, and have no answer yet.
-func (r *reader) asking(stages *registry[*Stage]) *hcl.EvalContext {
+// asked, and all have the same answer.
+func (r *reader) asking(answer cty.Value) *hcl.EvalContext {
 	inner := r.scope.NewChild()
-	unknown := cty.UnknownVal(cty.Bool)
-	inner.Functions = map[string]function.Function{
-		"failed": runFunction(func(args []cty.Value) (cty.Value, error) {
-			return unknown, checkStages(args, stages)
-		}),
-		"cancelled": runFunction(func(args []cty.Value) (cty.Value, error) {
-			if len(args) > 0 {
-				return unknown, function.NewArgErrorf(0, "cancelled() is about the whole run and takes no argument")
-			}
-			return unknown, nil
-		}),
-	}
+	asked := runFunction(func([]cty.Value) (cty.Value, error) { return answer, nil })
+	inner.Functions = map[string]function.Function{"failed": asked, "cancelled": asked}
 	return inner
 }
 
-// checkStages holds the arguments of failed() against the stages there are.
-func checkStages(args []cty.Value, stages *registry[*Stage]) error {
-	for i, arg := range args {
-		traversal, diags := hcl.AbsTraversalForExpr(argument(arg))
-		if diags.HasErrors() || len(traversal) != 2 || traversal.RootName() != "stage" || len(attributeSteps(traversal)) != 1 {
-			return function.NewArgErrorf(i, "failed() takes references to stages, as in failed(stage.deploy)")
+// whenRolledBack reads the when of a rollback. HCL keeps the mistakes of what
+// may not be needed for an answer to itself; so every answer is tried.
+func (b *body) whenRolledBack(in reach) *Condition {
+	if attribute := b.attribute("when"); attribute == nil || !b.checkCalls(attribute.Expr) {
+		return nil
+	}
+	var c *Condition
+	for _, answer := range []cty.Value{cty.False, cty.True, cty.UnknownVal(cty.Bool)} {
+		asking := *b
+		asking.scope = b.asking(answer)
+		c = asking.condition(in)
+	}
+	return c
+}
+
+// checkCalls holds what failed() and cancelled() are given against what they
+// take.
+func (b *body) checkCalls(e hclsyntax.Expression) bool {
+	sound := true
+	// The callback has no diagnostics, and so the walk has none.
+	_ = hclsyntax.VisitAll(e, func(node hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := node.(*hclsyntax.FunctionCallExpr); ok {
+			sound = b.checkCall(call) && sound
 		}
-		name := attributeSteps(traversal)[0]
-		if stages.byName[name] == nil {
-			names := stages.names()
-			return function.NewArgErrorf(i, "there is no stage %q.%s", name, choice(name, nearest(name, names), names))
+		return nil
+	})
+	return sound
+}
+
+func (b *body) checkCall(call *hclsyntax.FunctionCallExpr) bool {
+	if call.Name == "cancelled" && len(call.Args) > 0 {
+		b.errorf(call.Args[0].Range(), "Unexpected argument", "cancelled() is about the whole run and takes no argument.")
+		return false
+	}
+	sound := true
+	for _, arg := range call.Args {
+		if call.Name == "failed" && !isStage(arg) {
+			b.errorf(arg.Range(), "Not a reference", "failed() takes references to stages, as in failed(stage.deploy).")
+			sound = false
 		}
 	}
-	return nil
+	return sound
+}
+
+// isStage reports whether e has the form stage.NAME.
+func isStage(e hcl.Expression) bool {
+	traversal, diags := hcl.AbsTraversalForExpr(e)
+	return !diags.HasErrors() && len(traversal) == 2 && traversal.RootName() == "stage" && len(attributeSteps(traversal)) == 1
 }

@@ -178,9 +178,9 @@ func (b *body) checkSlots(slots []*entry[*Slot]) {
 // slotAddress is a slot's address as messages name it.
 func slotAddress(s *Slot) string {
 	if s.Socket != "" {
-		return fmt.Sprintf("Socket %s", s.Socket)
+		return fmt.Sprintf("socket %s", s.Socket)
 	}
-	return fmt.Sprintf("Port %d", s.Port)
+	return fmt.Sprintf("port %d", s.Port)
 }
 
 // claims remembers which environment took what.
@@ -217,7 +217,7 @@ func (r *reader) slotRange(b *body, s *Slot) hcl.Range {
 
 // claim takes what for e on each of the servers.
 func (c *claims) claim(e *Environment, servers []*Server, what string, at hcl.Range) {
-	if strings.HasSuffix(what, " ") || what == "Port 0" {
+	if strings.HasSuffix(what, " ") || what == "port 0" {
 		return
 	}
 	for _, server := range servers {

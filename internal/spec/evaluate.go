@@ -43,38 +43,38 @@ func (b *body) unmarked(e hclsyntax.Expression, u use) (cty.Value, bool) {
 	}
 	clean, marks := v.UnmarkDeep()
 	if _, bad := marks[untrusted]; bad && !u.untrusted {
-		b.refuseUntrusted(e)
+		b.refuse(e, untrusted, "Untrusted value", untrustedDetail)
 		return cty.DynamicVal, false
 	}
 	if _, bad := marks[sensitive]; bad && !u.sensitive {
-		b.refuseSensitive(e)
+		b.refuse(e, sensitive, "Sensitive value", sensitiveDetail)
 		return cty.DynamicVal, false
 	}
 	return clean, true
 }
 
-func (b *body) refuseUntrusted(e hclsyntax.Expression) {
-	name, at := b.carrier(e, untrusted)
-	b.errorf(at, "Untrusted value", "%s is text that whoever opens a pull request can write, and here it would become code or configuration. The way in is as data: env = { TITLE = github.title } in a stage, then \"$TITLE\" in its command.", name)
-}
+// The words for marked values where they must not stand.
+const (
+	untrustedDetail = "%s is text that whoever opens a pull request can write, and here it would become code or configuration. The way in is as data: env = { TITLE = github.title } in a stage, then \"$TITLE\" in its command."
+	sensitiveDetail = "%s is sensitive, and here it would be written to a server's disk or be shown. Pass it to a command: env = { TOKEN = … }."
+)
 
-func (b *body) refuseSensitive(e hclsyntax.Expression) {
-	name, at := b.carrier(e, sensitive)
-	b.errorf(at, "Sensitive value", "%s is sensitive, and here it would be written to a server's disk or be shown. Pass it to a command: env = { TOKEN = … }.", name)
-}
-
-// carrier finds the reference in e that brings the mark.
-func (b *body) carrier(e hclsyntax.Expression, m mark) (string, hcl.Range) {
+// refuse reports every reference in e that brings the mark.
+func (b *body) refuse(e hclsyntax.Expression, m mark, summary, detail string) {
+	found := false
 	for _, traversal := range e.Variables() {
 		v, diags := traversal.TraverseAbs(b.scope)
 		if diags.HasErrors() {
 			continue
 		}
 		if _, marks := v.UnmarkDeep(); hasMark(marks, m) {
-			return b.quoted(traversal.SourceRange()), traversal.SourceRange()
+			found = true
+			b.errorf(traversal.SourceRange(), summary, detail, b.quoted(traversal.SourceRange()))
 		}
 	}
-	return "This value", e.Range()
+	if !found {
+		b.errorf(e.Range(), summary, detail, "This value")
+	}
 }
 
 func hasMark(marks cty.ValueMarks, m mark) bool {

@@ -170,9 +170,7 @@ func (g *graph) readRollbacks() {
 
 func (g *graph) readRollback(made *Rollback, b *body) {
 	anyStage := reach{&g.stages, func(string) bool { return true }}
-	asking := *b
-	asking.scope = g.asking(&g.stages)
-	made.When = asking.condition(anyStage)
+	made.When = b.whenRolledBack(anyStage)
 	made.Run = b.run(anyStage)
 	made.Env = b.deferredEnvironment(anyStage)
 	made.Deploy = b.deploy(false)

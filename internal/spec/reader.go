@@ -62,11 +62,14 @@ func (r *reader) note(severity Severity, at hcl.Range, summary, detail string) {
 	})
 }
 
-// sentence gives s a capital and a full stop.
+// sentence gives s a capital, unless it begins with a name out of code, and a
+// full stop.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
-	first, size := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[size:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "._([/") {
+		first, size := utf8.DecodeRuneInString(s)
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
 	if !strings.ContainsAny(s[len(s)-1:], ".?!") {
 		s += "."
 	}

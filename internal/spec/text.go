@@ -106,8 +106,9 @@ func (b *body) reads(e hclsyntax.Expression, in reach) ([]read, bool) {
 
 func (b *body) read(traversal hcl.Traversal, in reach) (read, bool) {
 	at, names := traversal.SourceRange(), attributeSteps(traversal)
-	if len(names) == 1 && b.asksStages() {
-		return read{}, true // the argument of failed(), which checks it
+	if len(traversal) == 2 && len(names) == 1 && b.asksStages() {
+		_, ok := find(b.reader, in.stages, reference{"stage", names[0], at})
+		return read{}, ok // the argument of failed()
 	}
 	if len(traversal) != 4 || len(names) != 3 || names[1] != "outputs" {
 		b.errorf(at, "Not an output", "%s is not a value: the output of a stage is written stage.NAME.outputs.VALUE.", b.quoted(at))

@@ -7,7 +7,7 @@ locals {
   both  = merge({ a = 1 }, { b = 2 })
   json  = jsonencode(local.both)
   is    = can(regex("^x", "xy")) && contains(local.list, "t1") && length(local.list) == 2
-  env   = coalesce(env("NOT_SET"), "empty")
+  env   = env("NOT_SET") == "" ? coalesce(null, "empty") : "set"
 }
 
 pipeline "p" {
