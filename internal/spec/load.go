@@ -22,10 +22,9 @@ func Load(path string, o Options) (*Spec, Problems) {
 
 // unreadable is the problem of a file that the system does not hand out.
 func unreadable(path string, err error) Problems {
-	return Problems{{
-		Severity: Error, Summary: "Unreadable file", Detail: sentence(err.Error()),
-		Pos: Pos{File: path, Line: 1, Column: 1, EndLine: 1, EndColumn: 1},
-	}}
+	r := newReader(nil, path, Options{})
+	r.errorf(hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}, "Unreadable file", "%s", err)
+	return r.sorted()
 }
 
 // Parse reads a spec from src; name stands for the file in messages. With an
