@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -237,18 +238,21 @@ func TestOwnTemplateRefused(t *testing.T) {
 	}
 }
 
-// directives counts what makes up the structure of a configuration.
-func directives(text string) [5]int {
-	return [5]int{
-		strings.Count(text, ";"), strings.Count(text, "{"), strings.Count(text, "server "),
-		strings.Count(text, "\n"), strings.Count(text, `"`),
+// directives is the structure of a configuration: its punctuation, and the first
+// word of each line.
+func directives(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fmt.Fprint(&b, word, strings.Count(line, ";"), strings.Count(line, "{"), strings.Count(line, `"`), "\n")
 	}
+	return b.String()
 }
 
 func FuzzRender(f *testing.F) {
 	names := []string{"env", "hostname", "host", "slot", "address", "address+", "socket", "state_dir"}
 	for i := range names {
-		for _, v := range append(hostile, "shop", "a.example.com", "10.0.0.1", "10.0.0.1:80") {
+		for _, v := range append(hostile, "shop", "a.example.com", "0server", "10.0.0.1", "10.0.0.1:80") {
 			f.Add(uint8(i), v)
 		}
 	}
@@ -263,8 +267,8 @@ func FuzzRender(f *testing.F) {
 			if err != nil || site.Hostname == "" || strings.HasPrefix(string(site.Hostname), "*") {
 				continue
 			}
-			if got := directives(rendered.Body); got != directives(want.Body) {
-				t.Errorf("%q changed the structure: %v, want %v\n%s", v, got, directives(want.Body), rendered.Body)
+			if directives(rendered.Body) != directives(want.Body) {
+				t.Errorf("%q changed the structure:\n%s", v, rendered.Body)
 			}
 		}
 	})
