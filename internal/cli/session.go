@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,25 +50,17 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.log = event.NewLog(maskedFile{a.masker.Writer(file), file})
+	r.log = event.NewLog(file)
 	r.console = console.New(a.stdout, console.Options{Colour: a.colour, GitHub: a.actions != nil})
 	sinks := []event.Sink{r.log.Event, r.console.Event, r.remember}
 	if a.actions != nil {
 		r.actions = github.NewListener(a.actions)
 		sinks = append(sinks, r.actions.Event)
 	}
-	r.emit = event.Fan(sinks...)
+	fan := event.Fan(sinks...)
+	r.emit = func(e event.Event) { fan(event.Masked(e, a.masker.String)) }
 	return r, nil
 }
-
-// maskedFile is a file in which no secret is written.
-type maskedFile struct {
-	io.WriteCloser
-	file *os.File
-}
-
-// Close writes what was held back and closes the file.
-func (m maskedFile) Close() error { return errors.Join(m.WriteCloser.Close(), m.file.Close()) }
 
 // about describes the run before it starts.
 func (a *app) about(command string, p *plan.Plan) event.Run {
@@ -129,11 +120,11 @@ func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Resul
 // finish writes the report and lets go of everything. A report that can't be
 // written does not change what the run came to.
 func (r *run) finish() error {
-	text := r.app.masker.String(report.Markdown(r.events, report.Options{}))
+	text := report.Markdown(r.events, report.Options{})
 	path := filepath.Join(r.dir, "report.md")
 	errs := []error{machine.WriteFile(path, []byte(text), 0o600), r.writeJSON()}
 	if r.actions != nil {
-		summary := r.app.masker.String(report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)}))
+		summary := report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)})
 		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
 	}
 	fmt.Fprintf(r.app.stdout, "Report: %s\n", r.relative(path))
@@ -146,7 +137,7 @@ func (r *run) writeJSON() error {
 	if err != nil {
 		return err
 	}
-	return machine.WriteFile(filepath.Join(r.dir, "report.json"), []byte(r.app.masker.String(string(text))), 0o600)
+	return machine.WriteFile(filepath.Join(r.dir, "report.json"), text, 0o600)
 }
 
 // relative is path as seen from the working directory.

@@ -65,6 +65,10 @@ func serveApp() {
 		if r.Unhealthy || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
+		if q.URL.Path == "/slow" {
+			fmt.Println("app: slow request")
+			time.Sleep(1500 * time.Millisecond) // what an application does for so long is not the test's
+		}
 		fmt.Fprint(w, r.Version)
 	}
 	server := &http.Server{Addr: "127.0.0.1:" + os.Getenv("TURNOUT_PORT"), Handler: http.HandlerFunc(handler)}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
 )
 
 // config is the file that we own; tests write to it as an administrator would.
@@ -105,7 +106,7 @@ func TestProxyThatIsDown(t *testing.T) {
 func TestChangedAddressesReloadOnce(t *testing.T) {
 	eachProxy(t, func(t *testing.T, w *world) {
 		w.deploy(testRelease{Version: "v1"})
-		w.env.Slots[1].Port++ // of the idle slot; free enough for a test
+		w.env.Slots[1].Port = proxytest.FreePort(t) // of the idle slot
 		view, err := Preview(context.Background(), w.request(writeRelease(t, testRelease{Version: "v2"})))
 		if err != nil || !view.Reload || view.Diff == "" || view.To != "green" {
 			t.Errorf("preview: %+v, %v", view, err)

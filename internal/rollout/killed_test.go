@@ -54,23 +54,41 @@ func TestKilledAnywhere(t *testing.T) {
 	steps := []string{"lock", "settle", "survey", "ship", "start", "health", "prepare", "commit", "watch", "record", "drain", "clean up"}
 	eachProxy(t, func(t *testing.T, w *world) {
 		clients := w.startClients()
+		w.deploy(testRelease{Version: "older"})
 		w.deploy(testRelease{Version: "v0"})
 		clients.begin()
 		serving := "v0"
 		for i, step := range steps {
 			for j, kind := range []event.Kind{event.StepStarted, event.StepFinished} {
 				version := fmt.Sprintf("v%d", 2*i+j+1)
+				idle := w.idle()
 				w.runDoomed(doomed{w.env, writeRelease(t, testRelease{Version: version}), kind, step})
-				if step == "record" && kind == event.StepFinished || i > 9 {
+				decided := step == "record" && kind == event.StepFinished || i > 9
+				if decided {
 					serving = version
 				}
 				w.recoverTo(serving)
+				if now := w.idle(); !decided && idle != "" && now != idle {
+					w.t.Errorf("killed at %s %s: a rollback would go to %s, which never served, and not to %s", kind, step, now, idle)
+				}
 			}
 		}
 		w.deploy(testRelease{Version: "last"})
 		w.serves("last")
 		clients.end()
 	})
+}
+
+// idle is the release in the slot that does not serve.
+func (w *world) idle() string {
+	w.t.Helper()
+	status := w.status()
+	for slot, held := range status.Slots {
+		if slot != status.Serving {
+			return held
+		}
+	}
+	return ""
 }
 
 func (w *world) runDoomed(d doomed) {

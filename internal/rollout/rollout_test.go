@@ -2,13 +2,20 @@ package rollout
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
+	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
+	"github.com/org/deploy-action/internal/value"
 )
 
 func TestDeployAndRollBack(t *testing.T) {
@@ -31,11 +38,7 @@ func TestDeployAndRollBack(t *testing.T) {
 		if back.Serving != first.Serving || back.Reloads != 0 {
 			t.Errorf("rollback serves %v after %d reloads, want %v and none", back.Serving, back.Reloads, first.Serving)
 		}
-		for _, item := range back.Timeline {
-			if item.Name == "start" || item.Name == "health" {
-				t.Errorf("the rollback to a warm slot did %s: %s", item.Name, item.Text)
-			}
-		}
+		wantWarm(t, back)
 		status := w.status()
 		if status.Serving != "blue" || !status.Healthy["green"] || len(status.Drift) != 0 || len(status.History) != 3 {
 			t.Errorf("status: %+v", status)
@@ -57,9 +60,55 @@ func TestUnhealthyReleaseLeavesTrafficAlone(t *testing.T) {
 			t.Errorf("logs of the slot that failed: %q", result.Logs)
 		}
 		// The slot has its former release back and runs it, so a rollback is as quick as before.
-		w.mustSwitch(w.request(""))
+		wantWarm(t, w.mustSwitch(w.request("")))
 		w.serves("v1")
 	})
+}
+
+// wantWarm wants a rollback to a slot that was running already.
+func wantWarm(t *testing.T, back event.Switch) {
+	t.Helper()
+	for _, item := range back.Timeline {
+		if item.Name == "start" || item.Name == "health" {
+			t.Errorf("the rollback to a warm slot did %s: %s", item.Name, item.Text)
+		}
+	}
+}
+
+// TestDrainWaitsForRequestsInFlight has a request under way in the old slot
+// while it is replaced and stopped.
+func TestDrainWaitsForRequestsInFlight(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.env.KeepPrevious, w.env.Watch = spec.StopDrained, 50*time.Millisecond
+		w.deploy(testRelease{Version: "v1"})
+		answer := make(chan string, 1)
+		w.hook = func(e event.Event) {
+			if e.Kind == event.StepStarted && e.Step.Name == "commit" {
+				go func() {
+					status, body, err := w.proxy.Get("/slow")
+					answer <- fmt.Sprint(status, body, err)
+				}()
+				proxytest.Await(t, func() error { return w.inFlight("blue") })
+			}
+		}
+		result := w.deploy(testRelease{Version: "v2"})
+		if got := <-answer; got != "200v1<nil>" {
+			t.Errorf("the request in flight ended with %s", got)
+		}
+		if d := result.Drained; d == nil || d.Slot != "blue" || d.Before < 1 || d.After != 0 || d.Took < 500*time.Millisecond {
+			t.Errorf("drained: %+v", d)
+		}
+	})
+}
+
+// inFlight is an error until the proxy has a connection to the slot that is busy
+// with /slow.
+func (w *world) inFlight(slot value.Name) error {
+	data, err := os.ReadFile(filepath.Join(string(w.env.StateDir), string(slot)+".log"))
+	if err == nil && !strings.Contains(string(data), "slow request") {
+		err = errors.New("the request has not arrived")
+	}
+	return err
 }
 
 func TestBadTrafficIsPutBack(t *testing.T) {

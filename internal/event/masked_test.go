@@ -1,0 +1,50 @@
+package event_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+)
+
+// fill puts text into every string of v, and one element into every slice.
+func fill(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), text)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), text)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				fill(v.Field(i), text)
+			}
+		}
+	}
+}
+
+func TestMaskedReachesEveryText(t *testing.T) {
+	var e event.Event
+	fill(reflect.ValueOf(&e).Elem(), "<<hunter2>>")
+	e.Kind, e.Time = event.SwitchDone, time.Unix(1, 0)
+	e.Result.Outcome, e.Switch.Outcome, e.Note.Level = event.Failed, event.Failed, event.Info
+
+	masked := event.Masked(e, func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") })
+	encoded, err := json.Marshal(masked)
+	if err != nil || strings.Contains(string(encoded), "hunter2") {
+		t.Errorf("%v\n%s", err, encoded)
+	}
+	if masked.Kind != e.Kind || !masked.Time.Equal(e.Time) || masked.Switch.Reason != "<<***>>" {
+		t.Errorf("masked: %+v", masked)
+	}
+	if e.Switch.Reason != "<<hunter2>>" {
+		t.Error("the event itself was changed")
+	}
+}
