@@ -120,6 +120,16 @@ func TestSelectMovesTrafficBackAndForth(t *testing.T) {
 	})
 }
 
+// Workers are another user than root, who made the state directory.
+func TestWorkersCanLookForTheFlag(t *testing.T) {
+	w := newWorld(t, proxy.NGINX)
+	w.install("blue")
+	w.served("blue")
+	if log, _ := readIf(w.site.ErrorLog); strings.Contains(log, "Permission denied") {
+		t.Errorf("nginx's log: %s", log)
+	}
+}
+
 func TestSameBodyNeedsNoReload(t *testing.T) {
 	forEachKind(t, func(t *testing.T, w *world) {
 		w.install("blue")
