@@ -1,0 +1,159 @@
+package plan_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const release = `
+environment "shop" {
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}
+
+pipeline "release" {
+  max_parallel = 2
+
+  stage "deploy" {
+    needs = [stage.test, stage.lint]
+    when  = github.ref == "refs/heads/main"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+    }
+  }
+
+  stage "build" {
+    type = "build"
+    run  = "make"
+
+    retry {
+      attempts = 2
+      backoff  = "5s"
+    }
+  }
+
+  stage "test" {
+    needs = [stage.build]
+    run   = "make test"
+  }
+
+  stage "lint" {
+    run = "make lint"
+  }
+}
+`
+
+func read(t *testing.T, text string) *spec.Spec {
+	t.Helper()
+	s, problems := spec.Parse([]byte(text), "deploy.hcl", spec.Options{CPUs: 2, Version: "0.1.0"})
+	if problems.Failed() {
+		t.Fatalf("%+v", problems)
+	}
+	return s
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s (%v), got:\n%s", name, err, got)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	s := read(t, release)
+	p, problems := plan.New(s, s.Pipelines[0])
+	if len(problems) > 0 {
+		t.Fatalf("%+v", problems)
+	}
+	p.Deploys[0].Preview = &plan.Preview{
+		From: "blue", FromID: "20261123t184501z-1a2b3c4d", To: "green", Config: "/etc/nginx/conf.d/shop.conf",
+		Diff: "--- live\n+++ new\n-a\n+b\n", Reload: true, Cost: "one reload", Drift: []string{"edited by hand"},
+	}
+	var text, data bytes.Buffer
+	if err := p.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan.txt", text.Bytes())
+	if err := p.WriteJSON(&data); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan.json", data.Bytes())
+	if !json.Valid(data.Bytes()) {
+		t.Error("not JSON")
+	}
+}
+
+// TestUnsupported holds that what this version can't run is refused, each with
+// its place.
+func TestUnsupported(t *testing.T) {
+	stage := func(body string) string { return "pipeline \"p\" {\nstage \"a\" {\nrun = \"true\"\n" + body + "\n}\n" }
+	for what, text := range map[string]string{
+		"matrix":   stage(`matrix = { x = ["1"] }`) + "}",
+		"artifact": stage("") + "artifact \"b\" {\npath = \"dist\"\n}\n}",
+		"rollback": stage("") + "rollback \"b\" {\nwhen = failed()\nrun = \"true\"\n}\n}",
+		"SSH":      "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "root = ", "servers = [server.web]\nroot = ", 1),
+		"canary":   strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {}", 1),
+		"two proxies": strings.Replace(release, `proxy "nginx" {`,
+			"proxy \"haproxy\" {\nlisten = 81\nconfig = \"/etc/haproxy/conf.d/shop.cfg\"\n}\nproxy \"nginx\" {", 1),
+	} {
+		s := read(t, text)
+		p, problems := plan.New(s, s.Pipelines[0])
+		if p != nil || !problems.Failed() {
+			t.Errorf("%s: planned", what)
+		}
+		for _, problem := range problems {
+			if problem.Pos.Line == 0 || problem.Summary != "Not in this version" || !strings.Contains(problem.Detail, "Nothing was started") {
+				t.Errorf("%s: %+v", what, problem)
+			}
+		}
+	}
+}
+
+func TestPick(t *testing.T) {
+	s := read(t, release+"\npipeline \"other\" {\n  stage \"a\" {\n    run = \"true\"\n  }\n}\n")
+	for name, want := range map[string]string{
+		"":      "deploy.hcl: has 2 pipeline blocks, name one: release, other",
+		"reles": `deploy.hcl: has no pipeline "reles"; it has: release, other`,
+	} {
+		if _, err := plan.Pick(s, name); err == nil || err.Error() != want {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if p, err := plan.Pick(s, "other"); err != nil || p.Name != "other" {
+		t.Errorf("other: %v, %v", p, err)
+	}
+	if env, err := plan.PickEnvironment(s, ""); err != nil || env.Name != "shop" {
+		t.Errorf("the only environment: %v, %v", env, err)
+	}
+}
