@@ -1,0 +1,60 @@
+# make demo   a real deployment behind a real nginx, with live traffic
+# make test   everything, with real proxies, a real container engine and act
+# make soak   the long proofs: many switches under load, fuzzing for minutes
+# make bench  speed, beside peers where they are there
+# make build  bin/turnout
+
+PROXY ?= nginx
+FUZZTIME ?= 60s
+SWITCHES ?= 1000
+export PATH := $(CURDIR)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+act        := github.com/nektos/act@v0.2.89
+actionlint := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+# What no test may skip here.
+must_run := nginx,haproxy,docker,act,actionlint
+
+.PHONY: build demo test lint soak fuzz bench vuln clean
+
+build:
+	@CGO_ENABLED=0 go build -trimpath -o bin/turnout ./cmd/turnout
+
+demo: build
+	@scripts/need.sh $(PROXY) git bash
+	@go build -o bin/demo ./examples/demo
+	@exec bin/demo -proxy $(PROXY) -turnout $(CURDIR)/bin/turnout
+
+test: lint bin/act bin/actionlint
+	@scripts/need.sh nginx haproxy git bash curl gcc unshare
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd internal templates examples)" || { gofmt -l cmd internal templates examples; exit 1; }
+	@go vet ./...
+
+bin/act:
+	@echo "Installing $(act) into bin/."
+	@GOBIN=$(CURDIR)/bin go install $(act)
+
+bin/actionlint:
+	@echo "Installing $(actionlint) into bin/."
+	@GOBIN=$(CURDIR)/bin go install $(actionlint)
+
+soak: fuzz
+	@scripts/need.sh nginx haproxy
+	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/proxy
+
+fuzz:
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: build
+	@scripts/need.sh nginx haproxy
+	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret
+
+vuln:
+	@go run $(vulncheck) ./...
+
+clean:
+	@rm -rf bin dist
