@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -34,6 +35,10 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("%s: %w", app.Name(), err)
 		}
 		r.toID = shipped.ID
+		if len(shipped.Awaited) > 0 {
+			r.notice(event.Warning, fmt.Sprintf("%s: shared files that are not there yet: %s", app.Name(), strings.Join(shipped.Awaited, ", ")),
+				fmt.Sprintf("put them into %s/shared", r.Environment.Root))
+		}
 		if err := r.point(ctx, app); err != nil {
 			return "", err
 		}
