@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,8 +74,8 @@ func (s *stage) second(ctx context.Context) error {
 		return err
 	}
 	shift := record.Shift(done.committed, done.slot)
-	fmt.Printf("\n%d requests, %d failed; first answer of v2 %s after the switch began, longest time without an answer %s\n",
-		len(record), len(record.Failed()), round(shift.FirstNew), round(record.LongestGap()))
+	fmt.Printf("\n%d requests, %d failed; first answer of v2 %s after the switch began, longest time between two answers to fresh connections %s\n",
+		len(record), len(record.Failed()), round(shift.FirstNew), round(record.Of("fresh connection").LongestGap()))
 	return nil
 }
 
@@ -92,6 +93,9 @@ func (s *stage) third(ctx context.Context) error {
 	}
 	if err := errors.Join(s.serves("v2"), noneFailed(record)); err != nil {
 		return err
+	}
+	if !strings.Contains(done.reason, "not healthy") {
+		return fmt.Errorf("v3 was refused for another reason than its health: %q", done.reason)
 	}
 	fmt.Printf("\nv3 was refused and put back; v2 answered all of %d requests meanwhile\n", len(record))
 	return nil

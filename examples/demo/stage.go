@@ -42,6 +42,7 @@ type deployment struct {
 	run       string    // the folder of its report and events
 	code      int       // exit code of turnout
 	slot      string    // that traffic was moved to; empty when it was not
+	reason    string    // why the switch failed; empty when it did not
 	committed time.Time // when the switch began
 }
 
@@ -157,7 +158,7 @@ func (d *deployment) read(work string) error {
 			d.committed = e.Time
 		}
 		if e.Kind == event.SwitchDone {
-			d.slot = e.Switch.To.Slot
+			d.slot, d.reason = e.Switch.To.Slot, e.Switch.Reason
 		}
 	}
 	return err
