@@ -170,7 +170,8 @@ type SlotRelease struct {
 	Release string `json:"release,omitempty"`
 }
 
-// TimelineItem is a moment of a switch, counted from its start.
+// TimelineItem is a step of a switch and when it began, counted from the
+// switch's start.
 type TimelineItem struct {
 	At   time.Duration `json:"at_ns"`
 	Name string        `json:"name"`

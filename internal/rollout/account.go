@@ -28,9 +28,9 @@ func newAccount(r Request) *account {
 	}}
 }
 
-// note adds a moment to the timeline.
-func (a *account) note(name, text string) {
-	a.result.Timeline = append(a.result.Timeline, event.TimelineItem{At: time.Since(a.began), Name: name, Text: text})
+// note adds a step to the timeline.
+func (a *account) note(name string, began time.Time, text string) {
+	a.result.Timeline = append(a.result.Timeline, event.TimelineItem{At: began.Sub(a.began), Name: name, Text: text})
 }
 
 // close makes the account final.

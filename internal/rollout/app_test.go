@@ -47,15 +47,11 @@ func writeRelease(t *testing.T, r testRelease) string {
 	return dir
 }
 
-// serveApp serves the release that its slot holds until it is told to end, and
+// serveApp serves the release that its slot held when it was started, until it is told to end, and
 // then finishes what it has begun.
 func serveApp() {
 	var r testRelease
-	data, err := os.ReadFile(filepath.Join(os.Getenv("TURNOUT_PATH"), "release.json"))
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
+	if err := json.Unmarshal([]byte(os.Getenv("ROLLOUT_TEST_RELEASE")), &r); err != nil {
 		fmt.Println("app:", err)
 		os.Exit(1)
 	}

@@ -27,6 +27,7 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	if err := r.journal(ctx, "ship", state.Begin); err != nil || r.Rollback {
 		return "", err
 	}
+	r.undo.pushLeisure("", r.restartFormer)
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
 	var shipped release.Shipped
 	for _, app := range r.fleet.apps {
@@ -68,7 +69,7 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 	if r.warm || r.to.Start == "" {
 		return "", nil
 	}
-	r.undo.pushLeisure("", r.restartFormer)
+	r.started = true
 	for _, app := range r.fleet.apps {
 		if r.to.Stop != "" {
 			r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error {
@@ -83,10 +84,10 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 	return string(r.to.Name) + " started", nil
 }
 
-// restartFormer starts the release that the idle slot held before, so that a
-// failed deploy leaves a rollback as quick as it found it.
+// restartFormer starts the release that the idle slot held before, and holds
+// again by now, so that a failed deploy leaves a rollback as quick as it found it.
 func (r *rollout) restartFormer(ctx context.Context) error {
-	if r.formerID == "" || r.Environment.KeepPrevious != spec.Warm {
+	if !r.started || r.formerID == "" || r.Environment.KeepPrevious != spec.Warm {
 		return nil
 	}
 	for _, app := range r.fleet.apps {

@@ -56,6 +56,7 @@ type rollout struct {
 	toID      string     // release in to, once shipped
 	formerID  string     // release in to before this run; "" for none
 	warm      bool       // a rollback found its target running and healthy
+	started   bool       // the idle slot's start command was run
 	decided   bool       // past the commit point: forward only
 	probing   bool
 	committed time.Time // when traffic was ordered to move
@@ -127,7 +128,7 @@ func (r *rollout) step(ctx context.Context, name string, do func(context.Context
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	if text != "" || err != nil {
-		r.account.note(name, text)
+		r.account.note(name, began, text)
 	}
 	r.Emit(event.Event{Kind: event.StepFinished, Step: &done})
 	return err

@@ -15,7 +15,7 @@ type undo struct {
 // act takes one thing back. Acts that only make the idle slot as it was can be
 // left out when the run was cancelled and time is short.
 type act struct {
-	what    string // past tense, for the report: "traffic back on blue"
+	what    string // for the report: "traffic back on blue"; empty: not worth telling
 	leisure bool
 	do      func(context.Context) error
 }
@@ -46,7 +46,9 @@ func (u *undo) run(ctx context.Context, hurry bool) (string, error) {
 			errs = append(errs, err)
 			continue
 		}
-		did = append(did, a.what)
+		if a.what != "" {
+			did = append(did, a.what)
+		}
 	}
 	u.acts = nil
 	return strings.Join(did, ", "), errors.Join(errs...)
