@@ -1,10 +1,7 @@
 // Package dag orders things that need each other and visits them side by side.
 package dag
 
-import (
-	"container/heap"
-	"slices"
-)
+import "container/heap"
 
 // Graph is a set of nodes and what each of them needs. Wherever the needs leave
 // a choice, nodes come in the order of their first mention.
@@ -39,18 +36,6 @@ func (g *Graph[K]) node(k K) int {
 	g.needs = append(g.needs, nil)
 	g.dependants = append(g.dependants, nil)
 	return node
-}
-
-// Cycle returns nodes of which each needs the next and the last needs the
-// first, beginning with the one mentioned first; nil where there is no cycle.
-func (g *Graph[K]) Cycle() []K {
-	search := cycleSearch{needs: g.needs, state: make([]visit, len(g.nodes))}
-	for node := range g.nodes {
-		if search.enter(node) {
-			return g.keys(rotate(search.path))
-		}
-	}
-	return nil
 }
 
 // Order returns every node after those it needs. It panics on a cycle.
@@ -92,44 +77,4 @@ func (g *Graph[K]) keys(nodes []int) []K {
 		keys[i] = g.nodes[node]
 	}
 	return keys
-}
-
-// visit says how far a search has come with a node.
-type visit int
-
-const (
-	unseen  visit = iota
-	onPath        // its needs are being looked at
-	settled       // no cycle can be reached from it
-)
-
-type cycleSearch struct {
-	needs [][]int
-	state []visit
-	path  []int // at the end, the cycle
-}
-
-// enter looks for a cycle from node on and leaves it in path.
-func (c *cycleSearch) enter(node int) bool {
-	switch c.state[node] {
-	case settled:
-		return false
-	case onPath:
-		c.path = c.path[slices.Index(c.path, node):]
-		return true
-	}
-	c.state[node] = onPath
-	c.path = append(c.path, node)
-	if slices.ContainsFunc(c.needs[node], c.enter) {
-		return true
-	}
-	c.path = c.path[:len(c.path)-1]
-	c.state[node] = settled
-	return false
-}
-
-// rotate puts the smallest element first and keeps the round.
-func rotate(round []int) []int {
-	first := slices.Index(round, slices.Min(round))
-	return slices.Concat(round[first:], round[:first])
 }
