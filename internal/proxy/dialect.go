@@ -29,10 +29,11 @@ type dialect struct {
 	ready    func(context.Context, Site, Pool) error       // waits until the pool can take requests
 	open     func(context.Context, Site, Pool) (int, error)
 
-	problems func(Site, string) []string              // what the check's output gives away and its status hides
-	owners   func(context.Context, Site) map[int]bool // the running proxy's processes
-	leaving  func(pid int) bool                       // the process takes no new connections
-	where    string                                   // where to look when a reload is refused
+	problems  func(Site, string) []string              // what the check's output gives away and its status hides
+	owners    func(context.Context, Site) map[int]bool // the running proxy's processes
+	leaving   func(pid int) bool                       // the process takes no new connections
+	forgetful bool                                     // an order to reload may get lost
+	where     string                                   // where to look when a reload is refused
 }
 
 // sbin is where distributions put the proxies, and what a user's PATH lacks.
@@ -60,21 +61,22 @@ func nginx() dialect {
 
 func haproxy() dialect {
 	return dialect{
-		template: templates.HAProxy,
-		address:  haproxyAddress,
-		check:    func(s Site) string { return sbin + "exec haproxy -c -f " + string(s.Main) + " -f " + string(s.Config) },
-		reload:   func(Site) string { return "systemctl reload haproxy" },
-		version:  sbin + "exec haproxy -v",
-		selector: func(s Site) value.Path { return s.liveDir() + "/slot.map" },
-		read:     readMap,
-		write:    writeMap,
-		tell:     tellMap,
-		ready:    awaitUp,
-		open:     sessions,
-		problems: func(Site, string) []string { return nil }, // refuses what it sees
-		owners:   haproxyProcesses,
-		leaving:  func(int) bool { return true }, // the new process has the listener before the old one lets go
-		where:    "look into HAProxy's log (journalctl -u haproxy)",
+		template:  templates.HAProxy,
+		address:   haproxyAddress,
+		check:     func(s Site) string { return sbin + "exec haproxy -c -f " + string(s.Main) + " -f " + string(s.Config) },
+		reload:    func(Site) string { return "systemctl reload haproxy" },
+		version:   sbin + "exec haproxy -v",
+		selector:  func(s Site) value.Path { return s.liveDir() + "/slot.map" },
+		read:      readMap,
+		write:     writeMap,
+		tell:      tellMap,
+		ready:     awaitUp,
+		open:      sessions,
+		problems:  func(Site, string) []string { return nil }, // refuses what it sees
+		owners:    haproxyProcesses,
+		leaving:   func(int) bool { return true }, // the new process has the listener before the old one lets go
+		forgetful: true,
+		where:     "look into HAProxy's log (journalctl -u haproxy)",
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"strings"
@@ -41,8 +42,10 @@ func (r *reload) do(ctx context.Context) error {
 		return refused
 	}
 	limit := max(proofTime, 5*exit.Took) // a reload that takes 2 s to read its files needs time to start, too
+	remind := r.reminder(ctx, before)
 	_, err := r.site.prove(ctx, limit, func(answer Answer, err error) error {
 		if complaint := r.good(answer, err); complaint != nil {
+			remind()
 			return complaint
 		}
 		return r.lingering(before)
@@ -51,6 +54,25 @@ func (r *reload) do(ctx context.Context) error {
 		return errors.Join(refused, err)
 	}
 	return nil
+}
+
+// deaf is how long a HAProxy without new processes is left alone. It is 2.05 s
+// busy with a port that it cannot have, and then goes on as before.
+const deaf = 2500 * time.Millisecond
+
+// reminder gives the order once more to a proxy that lost it, as HAProxy does
+// with a signal that comes while it starts: none of its processes is new.
+func (r *reload) reminder(ctx context.Context, before map[int]bool) func() {
+	ordered, done := time.Now(), !r.site.dialect().forgetful
+	return func() {
+		if done || time.Since(ordered) < deaf {
+			return
+		}
+		done = true
+		if now := r.site.dialect().owners(ctx, r.site); len(before) > 0 && maps.Equal(before, now) {
+			_, _ = r.command(ctx) // the proof tells what came of it
+		}
+	}
 }
 
 // insist does it twice if it must: HAProxy loses signals that come in quick

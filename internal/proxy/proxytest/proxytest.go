@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -30,7 +31,9 @@ type Proxy struct {
 	t     testing.TB
 	args  []string
 	ready func() error
-	cmd   *exec.Cmd
+	// logged is the size of the error log before the last start.
+	logged int64
+	cmd    *exec.Cmd
 }
 
 // Start starts a proxy of that kind. It ends with the test.
@@ -97,10 +100,10 @@ frontend other
 	p.Site.Config = p.write("conf.d/shop.cfg", "")
 	p.Site.Socket = p.path("admin.sock")
 	p.args = []string{"haproxy", "-W", "-f", string(p.Site.Main), "-f", string(p.Site.Config), "-p", filepath.Join(p.Dir, "haproxy.pid")}
-	p.ready = func() error {
-		conn, err := net.Dial("unix", string(p.Site.Socket))
-		if err == nil {
-			err = conn.Close()
+	p.ready = func() error { // until then its master is deaf to signals
+		log, err := os.ReadFile(filepath.Join(p.Dir, "error.log"))
+		if err == nil && !strings.Contains(string(log[p.logged:]), "Loading success.") {
+			err = errors.New("haproxy has not said that it is loaded")
 		}
 		return err
 	}
@@ -161,6 +164,8 @@ func (p *Proxy) Start() {
 	log, err := os.OpenFile(filepath.Join(p.Dir, "error.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	must(p.t, err)
 	defer log.Close()
+	p.logged, err = log.Seek(0, io.SeekEnd)
+	must(p.t, err)
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
