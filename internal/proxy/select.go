@@ -72,13 +72,14 @@ func (n Selection) do(ctx context.Context) (Selected, error) {
 	return Selected{From: live.Active, Took: took}, nil
 }
 
-// move makes the selector say slot, on disk first, and proves it.
+// move makes the selector say slot, in the running proxy and on disk, and proves
+// it.
 func (s Site) move(ctx context.Context, slot value.Name) (time.Duration, error) {
 	began := time.Now()
-	if err := s.place(slot); err != nil {
+	if err := s.dialect().tell(ctx, s, slot); err != nil {
 		return 0, err
 	}
-	if err := s.dialect().tell(ctx, s, slot); err != nil {
+	if err := s.place(slot); err != nil {
 		return 0, err
 	}
 	ordered := time.Since(began)

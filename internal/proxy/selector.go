@@ -19,12 +19,11 @@ import (
 // map keeps one backend, with its own counters, per slot, and was measured to
 // lose no request of 42,000 over 50 switches, as weights do.
 //
-// A switch writes the file first and then tells the running HAProxy, so that a
-// reload by someone else in between reads the new slot; the other way round it
-// would undo the switch. A run that is killed between the two leaves a file that
-// is ahead of the running proxy, which Inspect shows (Active and Running.Slot
-// differ), which either direction settles, and which a reboot turns into the new
-// slot: it had been found healthy, and the old one still runs.
+// A switch tells the running HAProxy first and then writes the file, whose fsync
+// takes longer than all the rest. A reload by someone else between the two reads
+// the former file and would undo the switch: the proof, which asks for 250 ms,
+// notices and tells it again. A run killed between the two leaves both slots
+// running and a selector that the journal explains.
 //
 // Directories are made for others to search: the proxy's workers run as another
 // user and test the flag file at each request.
