@@ -22,7 +22,7 @@ build:
 	@CGO_ENABLED=0 go build -trimpath -o bin/turnout ./cmd/turnout
 
 demo: build
-	@scripts/need.sh $(PROXY) git bash
+	@scripts/need.sh $(PROXY) git bash curl
 	@go build -o bin/demo ./examples/demo
 	@exec bin/demo -proxy $(PROXY) -turnout $(CURDIR)/bin/turnout
 
@@ -44,13 +44,14 @@ bin/actionlint:
 
 soak: fuzz
 	@scripts/need.sh nginx haproxy
-	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/proxy
+	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/bench
 
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)
 
 bench: build
 	@scripts/need.sh nginx haproxy
+	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
 	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret
 
 vuln:
