@@ -78,7 +78,7 @@ pipeline "release" {
 
   stage "checkout" {
     type = "source"
-    run  = "git clone --quiet --depth 1 --branch '${var.version}' '${var.repository}' src"
+    run  = "git -c advice.detachedHead=false clone --quiet --depth 1 --branch '${var.version}' '${var.repository}' src"
 
     retry {
       attempts = 2

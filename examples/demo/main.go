@@ -27,8 +27,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	err := demo(ctx, *kind, *turnout, *reports)
+	var left *leftoverError
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.As(err, &left):
 		fmt.Fprintln(os.Stderr, "demo: interrupted; nothing is left running")
 		os.Exit(130)
 	case err != nil:

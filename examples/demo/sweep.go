@@ -34,7 +34,17 @@ func (s *stage) close() error {
 			}
 		}
 	}
-	return fmt.Errorf("still running: processes %v; their files are in %s", s.processes(), s.dir)
+	return &leftoverError{processes: s.processes(), dir: s.dir}
+}
+
+// leftoverError is processes that could not be ended.
+type leftoverError struct {
+	processes []int
+	dir       string
+}
+
+func (e *leftoverError) Error() string {
+	return fmt.Sprintf("still running: processes %v; their files are in %s", e.processes, e.dir)
 }
 
 // processes are those that carry our mark or work in our folder: turnout and its
