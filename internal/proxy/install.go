@@ -76,7 +76,7 @@ func (in Install) swap(ctx context.Context, at machine.At, live Live, former []b
 	r := reload{site: s, at: at, good: good, turnover: true}
 	if err := r.do(ctx); err != nil {
 		refused := r.refused(err, s.putBack(ctx, at, in, live, former))
-		refused.First = !live.Exists
+		refused.First, refused.Mute = !live.Exists, live.Running == nil
 		return false, refused
 	}
 	return true, nil

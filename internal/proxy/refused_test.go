@@ -157,3 +157,10 @@ func TestEditedFileIsSavedBeside(t *testing.T) {
 		}
 	})
 }
+
+func TestRefusedErrorOfASilentProxyClaimsNoService(t *testing.T) {
+	err := &proxy.RefusedError{Cause: errors.New("reload: exit status 1"), Mute: true}
+	if text := err.Error(); strings.Contains(text, "serves") || !strings.Contains(text, "does it run?") {
+		t.Errorf("%s", text)
+	}
+}

@@ -118,6 +118,7 @@ type RefusedError struct {
 	Where string   // where to look when Log is empty
 	Back  error    // nil: the former state is back and proven
 	First bool     // there was no file before
+	Mute  bool     // the proxy did not answer for this site before either
 }
 
 // Error tells what was refused, why, and what serves now.
@@ -134,10 +135,14 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&b, "\nputting the former configuration back could not be proven either: %v", e.Back)
 		return b.String()
 	}
-	b.WriteString(map[bool]string{
-		false: "\nthe former configuration is back and serves",
-		true:  "\nthe file is taken away again",
-	}[e.First])
+	switch {
+	case e.First:
+		b.WriteString("\nthe file is taken away again")
+	case e.Mute:
+		b.WriteString("\nthe former file is back; the proxy did not answer for this site before either: does it run?")
+	default:
+		b.WriteString("\nthe former configuration is back and serves")
+	}
 	return b.String()
 }
 
