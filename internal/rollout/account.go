@@ -16,7 +16,8 @@ import (
 type account struct {
 	began      time.Time
 	probedFrom time.Time // zero without a prober
-	putBack    bool
+	moved      bool // traffic was told to go to the other slot
+	putBack    bool // everything that was done was taken back
 	result     event.Switch
 }
 
@@ -46,7 +47,7 @@ func (a *account) close(r *rollout, err error) event.Switch {
 	if err != nil {
 		s.Reason = err.Error()
 	}
-	s.PutBack = a.putBack
+	s.PutBack = a.moved && a.putBack
 	return *s
 }
 

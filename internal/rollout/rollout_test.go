@@ -139,6 +139,17 @@ func TestFailedFirstDeployLeavesNoSite(t *testing.T) {
 	})
 }
 
+func TestFailureBeforeTheSwitchMovesNothing(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.deploy(testRelease{Version: "v1"})
+		result := Run(context.Background(), w.request(t.TempDir()))
+		if result.Outcome != event.Failed || result.PutBack || result.Serving.Slot != "blue" {
+			t.Errorf("%s, put back %v, serving %v: %s", result.Outcome, result.PutBack, result.Serving, result.Reason)
+		}
+		w.serves("v1")
+	})
+}
+
 func TestCancelPutsTrafficBack(t *testing.T) {
 	eachProxy(t, func(t *testing.T, w *world) {
 		w.env.Watch = time.Hour

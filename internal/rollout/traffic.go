@@ -129,6 +129,7 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 	var took time.Duration
 	for _, e := range r.fleet.edges {
 		if !r.first {
+			r.account.moved = true
 			r.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error {
 				_, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.from.Name})
 				return err
