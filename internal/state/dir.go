@@ -1,7 +1,6 @@
 // Package state keeps what outlives a run on a proxy host, per environment: the
-// lock, the journal of the switch in flight, the history and the former
-// configurations. What serves now is not kept here: the proxy's own
-// configuration says it.
+// lock, the journal of the switch in flight and the history. What serves now is
+// not kept here: the proxy's own configuration says it.
 //
 // Every record carries a checksum. What is torn or altered is left out and
 // counted, never an error: an old record must not keep a deploy from starting.

@@ -251,7 +251,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	_, errFinish := state.Finish.On(ctx, m, disk)
 	_, errRecord := state.Record.On(ctx, m, state.Recording{Dir: disk})
 	_, errLock := state.Acquire.On(ctx, m, claim(disk, "1"))
-	for _, err := range []error{errAppend, errFinish, errRecord, errLock, state.SaveConfig(disk, 1, nil)} {
+	for _, err := range []error{errAppend, errFinish, errRecord, errLock} {
 		if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), disk) {
 			t.Errorf("err = %v", err)
 		}
@@ -302,22 +302,5 @@ func TestHistoryKeepsTheNewest(t *testing.T) {
 	}
 	if past := on(t, m, state.History, dir); len(past.Deploys) != state.HistoryLength || past.Corrupt != 1 {
 		t.Errorf("%d deploys, %d corrupt", len(past.Deploys), past.Corrupt)
-	}
-}
-
-func TestFormerConfigs(t *testing.T) {
-	dir, m := t.TempDir(), machine.NewLocal("here")
-	for generation := 1; generation <= 12; generation++ {
-		on(t, m, state.KeepConfig, state.Config{Dir: dir, Generation: generation, Data: fmt.Append(nil, generation)})
-	}
-	saved, err := filepath.Glob(filepath.Join(dir, "configs", "*"))
-	if err != nil || len(saved) != state.ConfigsKept {
-		t.Errorf("saved %v, %v", saved, err)
-	}
-	if data, err := os.ReadFile(filepath.Join(dir, "configs", "12.conf")); string(data) != "12" {
-		t.Errorf("newest = %q, %v", data, err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "configs", "2.conf")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("generation 2: %v", err)
 	}
 }
