@@ -119,14 +119,8 @@ func TestPruneKeepsWhatIsInUse(t *testing.T) {
 	if err != nil || !slices.Equal(removed, []string{ids[1], ids[3]}) {
 		t.Errorf("removed %v of %v, %v", removed, ids, err)
 	}
-	left, err := release.List.On(ctx, m, layout.Root)
-	if err != nil || !slices.Equal(left, []string{ids[0], ids[2], ids[4], ids[5]}) {
-		t.Errorf("left %v, %v", left, err)
-	}
-	for id, want := range map[string]bool{ids[0]: true, ids[1]: false} {
-		if got, err := release.Exists.On(ctx, m, release.Pointing{Root: layout.Root, ID: id}); err != nil || got != want {
-			t.Errorf("exists %s = %v, %v", id, got, err)
-		}
+	if left := releases(t, layout); !slices.Equal(left, []string{ids[0], ids[2], ids[4], ids[5]}) {
+		t.Errorf("left %v", left)
 	}
 	if again, err := release.Prune.On(ctx, m, release.Pruning{Root: layout.Root, Keep: 2, InUse: []string{ids[2]}}); err != nil || len(again) > 0 {
 		t.Errorf("again: %v, %v", again, err)

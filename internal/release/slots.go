@@ -28,20 +28,6 @@ var Slots = machine.Op[string, map[string]string]{Name: "release.slots", Do: fun
 	return slots(root)
 }}
 
-// List returns the whole releases under the root, oldest first.
-var List = machine.Op[string, []string]{Name: "release.list", Do: func(_ context.Context, _ machine.At, root string) ([]string, error) {
-	return Layout{Root: root}.ids()
-}}
-
-// Exists says whether the release is there as a whole; Slot is not looked at.
-var Exists = machine.Op[Pointing, bool]{Name: "release.exists", Do: func(_ context.Context, _ machine.At, p Pointing) (bool, error) {
-	err := exists(p.Root, p.ID)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}}
-
 // Prune removes old releases and returns the ids of those removed, also beside
 // an error.
 var Prune = machine.Op[Pruning, []string]{Name: "release.prune", Do: prune}
