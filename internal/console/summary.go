@@ -61,6 +61,8 @@ func serving(s event.Switch) string {
 	switch {
 	case s.Outcome == event.Stranded:
 		return fmt.Sprintf("%s: needs a hand; last seen serving: %s", s.Environment, slot(s.Serving))
+	case s.Unseen():
+		return fmt.Sprintf("%s: not moved; what serves could not be told", s.Environment)
 	case s.Serving == event.SlotRelease{}:
 		return fmt.Sprintf("%s: nothing serves", s.Environment)
 	case s.PutBack:

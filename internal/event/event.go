@@ -164,6 +164,9 @@ type Switch struct {
 	Pos         spec.Pos       `json:"pos"`
 }
 
+// Unseen says that the switch failed before anyone could tell what serves.
+func (s Switch) Unseen() bool { return s.Serving.Slot == "" && s.To.Slot == "" }
+
 // SlotRelease is a slot and the release in it.
 type SlotRelease struct {
 	Slot    string `json:"slot,omitempty"`

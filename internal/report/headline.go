@@ -79,6 +79,9 @@ func (a *account) serving() string {
 }
 
 func serves(s event.Switch) string {
+	if s.Unseen() {
+		return inline(s.Environment) + " is as it was"
+	}
 	return inline(s.Environment) + " serves " + slot(s.Serving)
 }
 

@@ -371,3 +371,10 @@ func TestSameEventsSameBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestFailureBeforeTheSurveyClaimsNothing(t *testing.T) {
+	text := moved(event.Switch{Environment: "shop", Outcome: event.Failed, Reason: "lock: permission denied"})
+	if !strings.Contains(text, "No traffic was moved") || !strings.Contains(text, "could not be told") || strings.Contains(text, "Now serving") {
+		t.Errorf("%s", text)
+	}
+}

@@ -24,6 +24,9 @@ func (w *writer) switched(s switched) {
 // moved says what became of the traffic and what serves now.
 func moved(s event.Switch) string {
 	now := "Now serving: **" + slot(s.Serving) + "**."
+	if s.Unseen() {
+		now = "What serves could not be told."
+	}
 	switch {
 	case s.Outcome == event.Succeeded && s.Rollback:
 		return "Rolled back in " + took(s.Took) + ". " + now
