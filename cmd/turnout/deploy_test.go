@@ -52,8 +52,8 @@ environment "shop" {
     port = %[3]d
   }
 
-  start = "if [ -s %[1]s/${slot.name}.pid ]; then kill $(cat %[1]s/${slot.name}.pid); fi; setsid shop & echo $! >%[1]s/${slot.name}.pid"
-  stop  = "kill $(cat %[1]s/${slot.name}.pid)"
+  start = "sh %[1]s/stop ${slot.name}; setsid shop & echo $! >%[1]s/${slot.name}.pid"
+  stop  = "sh %[1]s/stop ${slot.name}"
 
   health {
     http {
@@ -75,6 +75,15 @@ environment "shop" {
 }
 `
 
+// stopScript ends a slot's application and waits until its port is free.
+const stopScript = `cd %s
+[ -s $1.pid ] || exit 0
+pid=$(cat $1.pid)
+kill $pid 2>/dev/null
+while kill -0 $pid 2>/dev/null; do sleep 0.01; done
+rm $1.pid
+`
+
 func newSite(t *testing.T, kind proxy.Kind) *site {
 	t.Helper()
 	p := proxytest.Start(t, kind)
@@ -86,6 +95,7 @@ func newSite(t *testing.T, kind proxy.Kind) *site {
 	text := fmt.Sprintf(siteSpec, p.Dir, proxytest.FreePort(t), proxytest.FreePort(t),
 		kind, p.Site.Listen, p.Site.Config, p.Site.Main, more)
 	s.write("deploy.hcl", text)
+	s.write("stop", fmt.Sprintf(stopScript, p.Dir))
 	t.Cleanup(func() {
 		_ = exec.Command("sh", "-c", fmt.Sprintf("kill $(cat %s/*.pid)", p.Dir)).Run()
 	})

@@ -16,8 +16,8 @@ import (
 type account struct {
 	began      time.Time
 	probedFrom time.Time // zero without a prober
-	moved      bool // traffic was told to go to the other slot
-	putBack    bool // everything that was done was taken back
+	moved      bool      // traffic was told to go to the other slot
+	putBack    bool      // everything that was done was taken back
 	result     event.Switch
 }
 

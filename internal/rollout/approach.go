@@ -72,9 +72,7 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 	r.started = true
 	for _, app := range r.fleet.apps {
 		if r.to.Stop != "" {
-			r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error {
-				return r.command(ctx, app, r.to, "stop", r.to.Stop)
-			})
+			r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error { return r.abandon(ctx, app) })
 		}
 		if err := r.command(ctx, app, r.to, "start", r.to.Start); err != nil {
 			r.keepLogs(app)
@@ -82,6 +80,15 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 		}
 	}
 	return string(r.to.Name) + " started", nil
+}
+
+// abandon stops the new slot. One that crashed by itself often has nothing to
+// stop: that is told, and no reason to call for a hand.
+func (r *rollout) abandon(ctx context.Context, app machine.Machine) error {
+	if err := r.command(ctx, app, r.to, "stop", r.to.Stop); err != nil {
+		r.notice(event.Warning, err.Error(), fmt.Sprintf("%s receives no traffic; see that nothing of it is left running", r.to.Name))
+	}
+	return nil
 }
 
 // restartFormer starts the release that the idle slot held before, and holds

@@ -12,6 +12,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
@@ -60,6 +61,12 @@ func TestUnhealthyReleaseLeavesTrafficAlone(t *testing.T) {
 			t.Errorf("logs of the slot that failed: %q", result.Logs)
 		}
 		// The slot has its former release back and runs it, so a rollback is as quick as before.
+		proxytest.Await(t, func() error {
+			if !w.status().Healthy["blue"] {
+				return errors.New("blue does not run its former release yet")
+			}
+			return nil
+		})
 		wantWarm(t, w.mustSwitch(w.request("")))
 		w.serves("v1")
 	})
@@ -109,6 +116,22 @@ func (w *world) inFlight(slot value.Name) error {
 		err = errors.New("the request has not arrived")
 	}
 	return err
+}
+
+// TestCrashedReleaseIsNoStrand has an application that dies by itself, so that
+// there is nothing to stop.
+func TestCrashedReleaseIsNoStrand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.NGINX)
+	w.deploy(testRelease{Version: "v1"})
+	green := w.env.Slots[1]
+	green.Start, green.Stop = "true", "kill 999999999"
+	w.env.Health.Deadline = 200 * time.Millisecond
+	w.refused("green is not healthy")
+	if !w.told("stop green") {
+		t.Error("nobody was told that green could not be stopped")
+	}
+	w.serves("v1")
 }
 
 func TestBadTrafficIsPutBack(t *testing.T) {
