@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -221,15 +220,6 @@ func (p *Proxy) write(name, text string) value.Path {
 // Get asks the proxy for a path on a fresh connection and returns the body.
 func (p *Proxy) Get(path string) (status int, body string, err error) {
 	return Get("http://" + string(p.Site.Listen.Local()) + path)
-}
-
-// FreePort is a port that nobody listens on.
-func FreePort(t testing.TB) value.Port {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	return value.Port(listener.Addr().(*net.TCPAddr).Port)
 }
 
 // Await polls until check is content, for at most 10 s.
