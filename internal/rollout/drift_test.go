@@ -81,6 +81,41 @@ func TestHandEditIsKeptAndTold(t *testing.T) {
 	})
 }
 
+// TestDeletedFileUnderAServingProxy has the proxy serve from memory what is no
+// longer on disk. The slot that serves must not be taken for an idle one, and
+// putting a failed deploy back must not take the site away.
+func TestDeletedFileUnderAServingProxy(t *testing.T) {
+	eachProxy(t, func(t *testing.T, w *world) {
+		w.deploy(testRelease{Version: "v1"})
+		remove := func() {
+			if err := os.Remove(w.config()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		remove()
+		if status := w.status(); status.Serving != "blue" || len(status.Drift) != 1 || !strings.Contains(status.Drift[0], "is gone") {
+			t.Errorf("status: %+v", status)
+		}
+		w.refusedAfter(testRelease{Version: "bad", Moody: true})
+		w.serves("v1")
+
+		remove()
+		clients := w.startClients()
+		clients.begin()
+		w.deploy(testRelease{Version: "v2"})
+		w.serves("v2")
+		clients.end()
+	})
+}
+
+// refusedAfter deploys a release that must fail once traffic has moved.
+func (w *world) refusedAfter(r testRelease) {
+	w.t.Helper()
+	if result := Run(context.Background(), w.request(writeRelease(w.t, r))); result.Outcome != event.Failed || !result.PutBack {
+		w.t.Errorf("%s, put back %v: %s", result.Outcome, result.PutBack, result.Reason)
+	}
+}
+
 func TestRenamedSlotsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, proxy.NGINX)

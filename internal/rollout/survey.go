@@ -84,8 +84,8 @@ func (r *rollout) choose() error {
 // serving is the slot that receives requests: what the running proxy says, or
 // the selector on disk where it can't be asked. Empty: none yet.
 func serving(live proxy.Live) value.Name {
-	if live.Running != nil && live.Header != nil {
-		return live.Running.Slot
+	if live.Running != nil {
+		return live.Running.Slot // also where the file was deleted and not yet reloaded
 	}
 	return live.Active
 }
@@ -108,8 +108,11 @@ func (r *rollout) drift() []string {
 
 func driftOf(e *edge, from *spec.Slot, fromID string) []string {
 	live, config := e.live, e.site.Config
-	if live.Header == nil {
+	switch {
+	case live.Header == nil && live.Running == nil:
 		return nil
+	case live.Header == nil:
+		return []string{fmt.Sprintf("%s is gone, and %s still serves %s from memory: its next reload would take the site away", config, e.site.Kind, live.Running.Slot)}
 	}
 	var all []string
 	if live.Edited {

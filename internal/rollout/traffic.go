@@ -68,10 +68,12 @@ func (r *rollout) install(ctx context.Context, e *edge, install proxy.Install) (
 		return installed, fmt.Errorf("%s: %w", e.machine.Name(), err)
 	}
 	back := proxy.Restoration{Site: e.site, Previous: installed.Previous, Active: r.formerSlot(), Expect: installed.Generation}
-	r.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
-		_, err := proxy.Restore.On(ctx, e.machine, back)
-		return err
-	})
+	if r.first || e.live.Exists { // a file that had been deleted under a serving proxy stays, or the site would go
+		r.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
+			_, err := proxy.Restore.On(ctx, e.machine, back)
+			return err
+		})
+	}
 	if installed.Saved != "" {
 		r.notice(event.Warning, fmt.Sprintf("%s was edited by hand; the edited file is kept as %s", e.site.Config, installed.Saved),
 			"put the change into the spec or into a template of your own, or the next deploy writes over it again")
