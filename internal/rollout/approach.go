@@ -44,7 +44,7 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%s to %s: %d files, %s, %d of them linked", shipped.ID, r.to.Name, shipped.Files, size(shipped.Bytes), shipped.Linked), nil
+	return fmt.Sprintf("%s to %s: %s, %s, %d linked", shipped.ID, r.to.Name, plural(shipped.Files, "file", "files"), size(shipped.Bytes), shipped.Linked), nil
 }
 
 // point makes the idle slot the new release's, and arms its way back.
