@@ -72,7 +72,7 @@ func (r *rollout) unlock(ctx context.Context) error {
 // journal notes, on every proxy host and durably, that an effect is about to
 // happen or has happened.
 func (r *rollout) journal(ctx context.Context, step string, phase state.Phase) error {
-	entry := state.Entry{Time: time.Now().UTC(), Run: r.Run.ID, Step: step, Phase: phase, To: string(r.to.Name), ToRelease: r.toID, Note: r.formerID}
+	entry := state.Entry{Time: time.Now().UTC(), Run: r.Run.ID, Step: step, Phase: phase, To: string(r.to.Name), ToRelease: r.toID, Former: r.formerID}
 	if r.from != nil {
 		entry.From, entry.FromRelease = string(r.from.Name), r.fromID
 	}

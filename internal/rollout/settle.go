@@ -156,7 +156,7 @@ func (r *rollout) reprove(ctx context.Context, e *edge) error {
 // refill points the idle slot to the release it held before the interrupted run,
 // so that a rollback does not find one that never served.
 func (r *rollout) refill(ctx context.Context, left *leftover) error {
-	former := left.last.Note // as journal writes it
+	former := left.last.Former
 	if former == "" {
 		return nil
 	}

@@ -38,24 +38,22 @@ var Finish = machine.Op[string, machine.None]{Name: "state.finish", Do: finish}
 type Phase string
 
 const (
-	Begin  Phase = "begin"
-	Done   Phase = "done"
-	Failed Phase = "failed"
+	Begin Phase = "begin"
+	Done  Phase = "done"
 )
 
 // Entry is one line of a journal.
 type Entry struct {
 	Time        time.Time `json:"time"`
 	Run         string    `json:"run"`
-	Env         string    `json:"env,omitempty"`
 	Step        string    `json:"step"`
 	Phase       Phase     `json:"phase"`
 	From        string    `json:"from,omitempty"` // slot; empty at the first deploy
 	FromRelease string    `json:"from_release,omitempty"`
 	To          string    `json:"to,omitempty"` // slot
 	ToRelease   string    `json:"to_release,omitempty"`
-	Generation  int       `json:"generation,omitempty"` // of the proxy's configuration
-	Note        string    `json:"note,omitempty"`
+	Generation  int       `json:"generation,omitempty"`     // of the proxy's configuration
+	Former      string    `json:"former_release,omitempty"` // in To before the switch
 }
 
 // Writing is an entry for the journal of the environment whose state is in Dir.

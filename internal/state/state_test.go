@@ -224,7 +224,7 @@ func TestJournalIsAsBeforeOnAFullDisk(t *testing.T) {
 	dir := filepath.Join(disk, "shop")
 	on(t, m, state.Append, state.Writing{Dir: dir, Entry: entry("install")})
 	big := entry("commit")
-	big.Note = strings.Repeat("x", 1<<20)
+	big.Former = strings.Repeat("x", 1<<20)
 	_, err := state.Append.On(context.Background(), m, state.Writing{Dir: dir, Entry: big})
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("err = %v", err)
@@ -232,7 +232,7 @@ func TestJournalIsAsBeforeOnAFullDisk(t *testing.T) {
 	if j := on(t, m, state.Journal, dir); len(j.Entries) != 1 || j.Corrupt != 0 {
 		t.Errorf("journal = %+v", j)
 	}
-	_, err = state.Record.On(context.Background(), m, state.Recording{Dir: dir, Deploy: state.Deploy{Reason: big.Note}})
+	_, err = state.Record.On(context.Background(), m, state.Recording{Dir: dir, Deploy: state.Deploy{Reason: big.Former}})
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("record: %v", err)
 	}
