@@ -66,7 +66,7 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 func (a *app) about(command string, p *plan.Plan) event.Run {
 	about := event.Run{
 		ID: runID(time.Now()), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
-		Version: version, Stages: stages(p),
+		Version: version, MaxParallel: p.MaxParallel, Stages: stages(p),
 	}
 	if a.actions != nil {
 		context := a.actions.Context()

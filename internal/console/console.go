@@ -66,7 +66,9 @@ func (c *Console) Event(e event.Event) {
 	case event.StageStarted:
 		c.stageStarted(e.Stage)
 	case event.StageOutput:
-		c.output(e.Stage, e.Output.Line)
+		for line := range strings.SplitSeq(e.Output.Text, "\n") {
+			c.output(e.Stage, line)
+		}
 	case event.StageRetry:
 		c.retry(e.Stage, e.Attempt)
 	case event.StageFinished:

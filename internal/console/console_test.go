@@ -128,7 +128,7 @@ func foreign(text string) []event.Event {
 	return []event.Event{
 		{Kind: event.RunStarted, Run: &event.Run{Command: "run", Pipeline: "release", Spec: text, ID: text}},
 		{Kind: event.StageStarted, Stage: "a"},
-		{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Line: line}},
+		{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Text: line}},
 		{Kind: event.StageRetry, Stage: "a", Attempt: &event.Attempt{Error: text}},
 		{Kind: event.StepFinished, Stage: "a", Step: &event.Step{Name: "health", Text: text}},
 		{Kind: event.StepFinished, Step: &event.Step{Name: "health", Error: text}},
@@ -145,7 +145,7 @@ func TestMuchOutputInGitHub(t *testing.T) {
 	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
 	line := strings.Repeat("x", 99)
 	for i := range 100_000 { // 10 MB
-		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Line: fmt.Sprintf("%06d %s", i, line)}})
+		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: fmt.Sprintf("%06d %s", i, line)}})
 	}
 	c.Event(event.Event{Kind: event.StageFinished, Stage: "build", Result: &event.Result{Outcome: event.Succeeded, Log: "build.log"}})
 	if err := c.Close(); err != nil {
@@ -161,7 +161,7 @@ func TestStagesThatNeverEnd(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out, console.Options{GitHub: true})
 	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
-	c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Line: "last words"}})
+	c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: "last words"}})
 	if err := c.Close(); err != nil || !strings.Contains(out.String(), "│ last words\n::endgroup::\n") {
 		t.Errorf("%v, %q", err, out.String())
 	}

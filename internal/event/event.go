@@ -23,7 +23,9 @@ const (
 	StageRetry    Kind = "stage.retry"    // Attempt: one that failed and is tried again
 	StageFinished Kind = "stage.finished" // Stage, Result
 	StepStarted   Kind = "step.started"   // Step
+	StepProgress  Kind = "step.progress"  // Step, Progress: how far a step has come
 	StepFinished  Kind = "step.finished"  // Step
+	ArtifactDone  Kind = "artifact.done"  // Artifact: kept, or missing
 	SwitchDone    Kind = "switch.done"    // Switch: the account of a deploy or rollback
 	Notice        Kind = "notice"         // Note
 	RunFinished   Kind = "run.finished"   // Result
@@ -32,17 +34,19 @@ const (
 // Event is one thing that happened. Stage names the stage it belongs to; it is
 // empty for the run itself and for commands without a pipeline.
 type Event struct {
-	Schema  int       `json:"schema"`
-	Time    time.Time `json:"time"`
-	Kind    Kind      `json:"kind"`
-	Stage   string    `json:"stage,omitempty"`
-	Run     *Run      `json:"run,omitempty"`
-	Output  *Output   `json:"output,omitempty"`
-	Attempt *Attempt  `json:"attempt,omitempty"`
-	Step    *Step     `json:"step,omitempty"`
-	Switch  *Switch   `json:"switch,omitempty"`
-	Note    *Note     `json:"note,omitempty"`
-	Result  *Result   `json:"result,omitempty"`
+	Schema   int       `json:"schema"`
+	Time     time.Time `json:"time"`
+	Kind     Kind      `json:"kind"`
+	Stage    string    `json:"stage,omitempty"`
+	Run      *Run      `json:"run,omitempty"`
+	Output   *Output   `json:"output,omitempty"`
+	Attempt  *Attempt  `json:"attempt,omitempty"`
+	Step     *Step     `json:"step,omitempty"`
+	Progress *Progress `json:"progress,omitempty"`
+	Switch   *Switch   `json:"switch,omitempty"`
+	Artifact *Artifact `json:"artifact,omitempty"`
+	Note     *Note     `json:"note,omitempty"`
+	Result   *Result   `json:"result,omitempty"`
 }
 
 // Sink takes events as they happen. It is called from several goroutines at
@@ -51,32 +55,38 @@ type Sink func(Event)
 
 // Run describes a run before it starts.
 type Run struct {
-	ID       string  `json:"id"`      // sortable by time, unique
-	Command  string  `json:"command"` // run, deploy, rollback, recover
-	Spec     string  `json:"spec"`    // path, as the user named it
-	Pipeline string  `json:"pipeline,omitempty"`
-	Commit   string  `json:"commit,omitempty"`
-	Ref      string  `json:"ref,omitempty"`
-	Actor    string  `json:"actor,omitempty"`
-	URL      string  `json:"url,omitempty"` // of the workflow run
-	Version  string  `json:"version"`       // of turnout
-	Stages   []Stage `json:"stages,omitempty"`
+	ID       string `json:"id"`      // sortable by time, unique
+	Command  string `json:"command"` // run, deploy, rollback, recover
+	Spec     string `json:"spec"`    // path, as the user named it
+	Pipeline string `json:"pipeline,omitempty"`
+	Commit   string `json:"commit,omitempty"`
+	Ref      string `json:"ref,omitempty"`
+	Actor    string `json:"actor,omitempty"`
+	URL      string `json:"url,omitempty"` // of the workflow run
+	Version  string `json:"version"`       // of turnout
+
+	MaxParallel int     `json:"max_parallel,omitempty"` // stages at once
+	Stages      []Stage `json:"stages,omitempty"`       // then the rollback strategies
 }
 
-// Stage describes a stage of a run.
+// Stage describes a stage of a run. A rollback strategy is told as a stage too,
+// under the name "rollback.<name>"; it only starts where its condition holds.
 type Stage struct {
-	Name  string   `json:"name"`
-	Type  string   `json:"type,omitempty"`
-	Body  string   `json:"body"` // "run" or "deploy"
-	Needs []string `json:"needs,omitempty"`
-	Pos   spec.Pos `json:"pos"`
+	Name     string   `json:"name"`
+	Leg      string   `json:"leg_of,omitempty"` // the stage of the spec that this is a leg of
+	Type     string   `json:"type,omitempty"`
+	Body     string   `json:"body"` // "run", "deploy" or "task"
+	Needs    []string `json:"needs,omitempty"`
+	Rollback bool     `json:"rollback,omitempty"`
+	Pos      spec.Pos `json:"pos"`
 }
 
-// Output is one line that a stage's command wrote, without its newline, with
-// secrets already masked.
+// Output is what a stage's command wrote: whole lines, at least one and up to
+// 64 KiB, parted by newlines, without the last newline, as valid UTF-8, with
+// secrets masked already.
 type Output struct {
-	Line   string `json:"line"`
-	Stderr bool   `json:"stderr,omitempty"`
+	Text   string `json:"text"`
+	Server string `json:"server,omitempty"` // of a task: who wrote it
 }
 
 // Attempt is a try of a stage that failed and will be repeated.
@@ -114,14 +124,38 @@ type Result struct {
 	Pos      spec.Pos      `json:"pos"`
 }
 
-// Step is one step of a switch, such as "health" or "commit".
+// Step is one step of a switch, such as "health" or "commit", one server of a
+// task, or the packing of an artifact.
 type Step struct {
-	Environment string        `json:"environment"`
+	Environment string        `json:"environment,omitempty"` // of a switch
 	Name        string        `json:"name"`
 	Server      string        `json:"server,omitempty"`
 	Text        string        `json:"text,omitempty"`  // what was done or found
 	Error       string        `json:"error,omitempty"` // set when it failed
 	Took        time.Duration `json:"took_ns,omitempty"`
+}
+
+// Progress is how far a step has come. It is told at most a few times a second,
+// and by no step that is done at once.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty"` // 0: not known
+	Unit  string `json:"unit"`            // "bytes", or a plural such as "servers"
+}
+
+// Artifact is what became of an artifact of the pipeline.
+type Artifact struct {
+	Name    string        `json:"name"`
+	Run     string        `json:"run"`               // under which it is kept
+	Missing bool          `json:"missing,omitempty"` // nothing matched its path, and nothing was kept
+	Path    string        `json:"path,omitempty"`    // of the archive
+	Files   int           `json:"files,omitempty"`
+	Size    int64         `json:"size,omitempty"`    // bytes of the files
+	Packed  int64         `json:"packed,omitempty"`  // bytes of the archive
+	SHA256  string        `json:"sha256,omitempty"`  // of the archive, in hex
+	Removed []string      `json:"removed,omitempty"` // runs whose artifact was let go
+	Took    time.Duration `json:"took_ns"`
+	Pos     spec.Pos      `json:"pos"`
 }
 
 // Level of a Note.

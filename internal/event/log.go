@@ -10,8 +10,9 @@ import (
 )
 
 // Log writes events as JSON, one a line, each in one Write. It leaves out what
-// stages put out: their logs have it, and it can be any amount. Like every
-// listener that is not told otherwise it belongs behind a Fan.
+// stages put out, for their logs have it and it can be any amount, and the
+// progress of steps. Like every listener that is not told otherwise it belongs
+// behind a Fan.
 type Log struct {
 	w   io.WriteCloser
 	err error
@@ -23,7 +24,7 @@ func NewLog(w io.WriteCloser) *Log { return &Log{w: w} }
 // Event is the log's Sink. After a first write that failed nothing is written
 // any more, so that what is there stays readable; Close returns the error.
 func (l *Log) Event(e Event) {
-	if l.err != nil || e.Kind == StageOutput {
+	if l.err != nil || e.Kind == StageOutput || e.Kind == StepProgress {
 		return
 	}
 	var line bytes.Buffer

@@ -51,7 +51,7 @@ func write(t *testing.T, f *file, events ...event.Event) {
 
 func TestLogIsReadBack(t *testing.T) {
 	var f file
-	output := event.Event{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Line: "left out"}}
+	output := event.Event{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Text: "left out"}}
 	write(t, &f, sample[0], output, sample[1], sample[2])
 	if lines := strings.Count(f.String(), "\n"); lines != len(sample) {
 		t.Errorf("%d events took %d lines:\n%s", len(sample), lines, f.String())

@@ -3,8 +3,12 @@ package event
 import "reflect"
 
 // Masked is e with mask applied to every text in it. What is of a type of its
-// own, such as a Kind or an Outcome, is no text.
+// own, such as a Kind or an Outcome, is no text; what stages put out is masked
+// where it is read, and can be any amount.
 func Masked(e Event, mask func(string) string) Event {
+	if e.Kind == StageOutput {
+		return e
+	}
 	return rewrite(reflect.ValueOf(e), mask).Interface().(Event)
 }
 

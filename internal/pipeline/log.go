@@ -70,7 +70,7 @@ func (l *log) flush() {
 func (l *log) tell(line []byte) {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte{'\r'})), "\uFFFD")
 	l.tail.add(text)
-	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Line: text}})
+	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text}})
 }
 
 // keep writes to the log file, which is made when there is something to write.

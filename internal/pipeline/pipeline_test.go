@@ -74,7 +74,7 @@ func (b *bench) lines(stage string) []string {
 	var lines []string
 	for _, e := range b.events {
 		if e.Kind == event.StageOutput && e.Stage == stage {
-			lines = append(lines, e.Output.Line)
+			lines = append(lines, strings.Split(e.Output.Text, "\n")...)
 		}
 	}
 	return lines
