@@ -67,6 +67,8 @@ func (g *graph) readStages() {
 	g.made.Stages = g.stages.in()
 	for i, stage := range g.made.Stages {
 		stage.Needs = g.needs(g.bodies[i])
+		stage.Matrix = g.bodies[i].matrix()
+		matrixScope(g.bodies[i], stage.Matrix)
 	}
 	g.checkCycles()
 	for i, stage := range g.made.Stages {

@@ -25,8 +25,6 @@ func (g *graph) readStage(s *Stage, b *body) {
 	in := reach{&g.stages, g.before(s)}
 	s.Type = b.textOr("type", "", plain)
 	s.When = b.condition(in)
-	s.Matrix = b.matrix()
-	matrixScope(b, s.Matrix)
 	s.Run = b.run(in)
 	s.Env = b.deferredEnvironment(in)
 	s.Dir = parsed(b, "dir", relatives, "")
@@ -69,8 +67,11 @@ func (b *body) checkBody(s *Stage) {
 			b.idle(name, "run")
 		}
 	}
-	if len(s.Matrix) > 0 && s.Deploy != nil {
+	switch {
+	case len(s.Matrix) > 0 && s.Deploy != nil:
 		b.errorf(b.valueRange("matrix"), "Matrix of deploys", "%s deploys one environment, which cannot be done in several legs at once: give each environment a stage of its own.", b.name)
+	case len(s.Matrix) > 0 && s.Task != nil:
+		b.errorf(b.valueRange("matrix"), "Matrix of tasks", "%s runs a task, which is the same in every leg: leave the matrix out, or write the command into run.", b.name)
 	}
 }
 

@@ -114,7 +114,12 @@ func (b *body) read(traversal hcl.Traversal, in reach) (read, bool) {
 		b.errorf(at, "Not an output", "%s is not a value: the output of a stage is written stage.NAME.outputs.VALUE.", b.quoted(at))
 		return read{}, false
 	}
-	if _, ok := find(b.reader, in.stages, reference{"stage", names[0], at}); !ok {
+	stage, ok := find(b.reader, in.stages, reference{"stage", names[0], at})
+	if !ok {
+		return read{}, false
+	}
+	if len(stage.Matrix) > 0 {
+		b.errorf(at, "Output of a stage with legs", "%s reads what the stage %q puts out, and each leg of its matrix puts out values of its own: put the value out by a stage without a matrix.", b.name, names[0])
 		return read{}, false
 	}
 	if !in.ready(names[0]) {
