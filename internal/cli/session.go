@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,10 +85,9 @@ func runID(now time.Time) string {
 
 func stages(p *plan.Plan) []event.Stage {
 	var all []event.Stage
-	for _, stage := range p.Stages {
-		described := event.Stage{Name: stage.Name, Type: stage.Type, Body: "run", Pos: stage.Pos}
-		if stage.Deploy != nil {
-			described.Body = "deploy"
+	for _, stage := range slices.Concat(p.Stages, p.Rollbacks) {
+		described := event.Stage{
+			Name: stage.Name, Leg: stage.Leg, Type: stage.Type, Body: stage.Body(), Rollback: stage.Rollback, Pos: stage.Pos,
 		}
 		for _, need := range stage.Needs {
 			described.Needs = append(described.Needs, need.Name)
@@ -151,7 +151,7 @@ func (r *run) relative(path string) string {
 func (r *run) pipelineOptions() pipeline.Options {
 	return pipeline.Options{
 		RunID: r.about.ID, Workspace: r.app.dir, LogDir: r.dir,
-		Masker: r.app.masker, Machine: r.machines.local, Emit: r.emit, Deploy: r.deploy,
+		Masker: r.app.masker, Machine: r.machines.local, Machines: r.machines.Get, Emit: r.emit, Deploy: r.deploy,
 	}
 }
 
@@ -162,8 +162,12 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 		return rollout.Refused(d, err)
 	}
 	request.Emit = emit
+	command := r.about.Command
+	if d.Rollback {
+		command = "rollback" // also as a strategy of a pipeline
+	}
 	request.Run = rollout.Identity{
-		ID: r.about.ID, Command: r.about.Command, Commit: r.about.Commit, Actor: r.about.Actor, URL: r.about.URL,
+		ID: r.about.ID, Command: command, Commit: r.about.Commit, Actor: r.about.Actor, URL: r.about.URL,
 	}
 	return rollout.Run(ctx, request)
 }

@@ -91,7 +91,8 @@ type Output struct {
 
 // Attempt is a try of a stage that failed and will be repeated.
 type Attempt struct {
-	Number int           `json:"number"` // from 1
+	Server string        `json:"server,omitempty"` // of a task
+	Number int           `json:"number"`           // from 1
 	Of     int           `json:"of"`
 	Error  string        `json:"error"`
 	Took   time.Duration `json:"took_ns"`
@@ -132,6 +133,7 @@ type Step struct {
 	Server      string        `json:"server,omitempty"`
 	Text        string        `json:"text,omitempty"`  // what was done or found
 	Error       string        `json:"error,omitempty"` // set when it failed
+	Log         string        `json:"log,omitempty"`   // path of what a server of a task put out
 	Took        time.Duration `json:"took_ns,omitempty"`
 }
 

@@ -24,7 +24,7 @@ type command struct {
 
 // newCommand fills in what s runs with what stages before it have put out.
 func (r *run) newCommand(s *plan.Stage) (*command, error) {
-	facts := r.known()
+	facts := r.known(s)
 	script, err := s.Run.Value(facts)
 	if err != nil {
 		return nil, err
@@ -33,8 +33,8 @@ func (r *run) newCommand(s *plan.Stage) (*command, error) {
 	c.request = machine.Command{
 		Args:    append(slices.Clip(r.shell()), script),
 		Dir:     filepath.Join(r.Workspace, s.Dir),
-		Timeout: s.Timeout,
-		Env:     make(map[string]string, len(s.Env)+3),
+		Timeout: s.Timeout, Grace: r.grace(s),
+		Env: make(map[string]string, len(s.Env)+6),
 	}
 	for name, text := range s.Env {
 		if c.request.Env[name], err = text.Value(facts); err != nil {
@@ -44,43 +44,57 @@ func (r *run) newCommand(s *plan.Stage) (*command, error) {
 	c.request.Env["TURNOUT_STAGE"] = s.Name
 	c.request.Env["TURNOUT_RUN_ID"] = r.RunID
 	c.request.Env["TURNOUT_OUTPUT"] = c.outputFile()
+	if s.Rollback {
+		r.tellWhy(c.request.Env)
+	}
 	return c, nil
 }
 
 // outputFile is where the stage's command leaves its outputs.
 func (c *command) outputFile() string {
-	return filepath.Join(c.in.LogDir, c.stage.Name+".output")
+	return filepath.Join(c.in.LogDir, fileName(c.stage.Name)+".output")
 }
 
 // run is one attempt.
-func (c *command) run(ctx context.Context, attempt int) event.Result {
-	c.log.attempt(attempt, c.stage.Retry.Attempts+1)
-	out := c.in.Masker.Writer(c.log)
-	exit, err := machine.Run.Stream(ctx, c.in.Machine, c.request, out)
-	_ = out.Close() // the log tells itself what it could not write
-	c.log.flush()
-	exit.Tail = nil // the log has more
-	if exit.TimedOut {
-		exit.Took = c.stage.Timeout // not with what it took to end the group
-	}
-	if err == nil {
-		err = exit.Err()
-	}
+func (c *command) run(ctx context.Context, number int) event.Result {
+	exit, err := c.in.stream(ctx, c.in.Machine, c.request, c.log, attempt{number, c.stage.Retry.Attempts + 1})
 	var wrong error
 	if c.outputs, wrong = takeOutputs(c.outputFile()); err == nil {
 		err = wrong
 	}
-	return c.result(ctx, exit, err)
+	return c.log.result(ctx, exit, err)
 }
 
-func (c *command) result(ctx context.Context, exit machine.Exit, err error) event.Result {
+// attempt is the how-manieth it is, of how many.
+type attempt struct{ number, of int }
+
+// stream runs a command and has what it puts out masked and logged. A command
+// that did not succeed is an error.
+func (r *run) stream(ctx context.Context, m machine.Machine, request machine.Command, l *log, a attempt) (machine.Exit, error) {
+	l.attempt(a)
+	out := r.Masker.Writer(l)
+	exit, err := machine.Run.Stream(ctx, m, request, out)
+	_ = out.Close() // the log tells itself what it could not write
+	l.flush()
+	exit.Tail = nil // the log has more
+	if exit.TimedOut {
+		exit.Took = request.Timeout // not with what it took to end the group
+	}
+	if err == nil {
+		err = exit.Err()
+	}
+	return exit, err
+}
+
+// result is what an attempt came to.
+func (l *log) result(ctx context.Context, exit machine.Exit, err error) event.Result {
 	switch {
 	case err == nil:
 		return event.Result{Outcome: event.Succeeded}
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return cancelled(ctx)
 	}
-	return event.Result{Outcome: event.Failed, Reason: err.Error(), ExitCode: exit.Code, Tail: c.log.tail.lines()}
+	return event.Result{Outcome: event.Failed, Reason: err.Error(), ExitCode: exit.Code, Tail: l.tail.lines()}
 }
 
 // findShell is the shell that stages run in, as GitHub's run steps do: bash that
@@ -92,14 +106,6 @@ func (r *run) findShell() []string {
 		return []string{"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
 	}
 	return []string{"/bin/sh", "-e", "-c"}
-}
-
-// deploy is one attempt of a deploy stage.
-func (r *run) deploy(ctx context.Context, s *plan.Stage) event.Result {
-	limited, cancel := limit(ctx, s.Timeout)
-	defer cancel()
-	done := r.Deploy(limited, s.Deploy, event.Within(s.Name, r.Emit))
-	return event.Result{Outcome: done.Outcome, Reason: done.Reason}
 }
 
 func limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {

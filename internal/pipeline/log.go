@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,21 +23,22 @@ const (
 // log takes the output of a stage, masked already: all of it goes to the log
 // file as it is, each line to the listeners, and the last lines into the tail.
 type log struct {
-	in    *run
-	stage *plan.Stage
-	file  *os.File // nil until there is something to write
-	lost  bool     // the file could not be written
-	line  []byte   // begun and not finished
-	tail  tail
+	in     *run
+	stage  *plan.Stage
+	server string   // of a task: who writes; empty for other stages
+	file   *os.File // nil until there is something to write
+	lost   bool     // the file could not be written
+	line   []byte   // begun and not finished
+	tail   tail
 }
 
 func newLog(r *run, s *plan.Stage) *log { return &log{in: r, stage: s} }
 
 // attempt marks the beginning of an attempt.
-func (l *log) attempt(number, of int) {
+func (l *log) attempt(a attempt) {
 	l.tail = tail{}
-	if number > 1 {
-		l.keep(fmt.Appendf(nil, "── attempt %d of %d\n", number, of))
+	if a.number > 1 {
+		l.keep(fmt.Appendf(nil, "── attempt %d of %d\n", a.number, a.of))
 	}
 }
 
@@ -70,7 +73,7 @@ func (l *log) flush() {
 func (l *log) tell(line []byte) {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte{'\r'})), "\uFFFD")
 	l.tail.add(text)
-	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text}})
+	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text, Server: l.server}})
 }
 
 // keep writes to the log file, which is made when there is something to write.
@@ -94,7 +97,36 @@ func (l *log) keep(p []byte) {
 	}})
 }
 
-func (l *log) path() string { return filepath.Join(l.in.LogDir, l.stage.Name+".log") }
+func (l *log) path() string {
+	name := l.stage.Name
+	if l.server != "" {
+		name += "@" + l.server
+	}
+	return filepath.Join(l.in.LogDir, fileName(name)+".log")
+}
+
+// maxFileName is the most bytes of a file's name that leave room for an ending
+// (NAME_MAX is 255 on every file system that matters).
+const maxFileName = 200
+
+// fileName is the name of a stage as the name of a file: what a leg's values
+// bring along is written as %XX, and a name that gets too long ends in its hash.
+func fileName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.,[]@=+", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	file := b.String()
+	if len(file) <= maxFileName {
+		return file
+	}
+	sum := sha256.Sum256([]byte(name))
+	return file[:maxFileName-17] + "-" + hex.EncodeToString(sum[:8])
+}
 
 // name is the path of the log file, empty when nothing was written.
 func (l *log) name() string {

@@ -36,7 +36,7 @@ func (r *run) held(s *plan.Stage) (event.Result, bool) {
 			origin = before
 		}
 		result := r.results[origin]
-		if result.Outcome == event.Succeeded || result.Ignored {
+		if result.Outcome == event.Succeeded || result.Ignored || r.leftOut(s, need) {
 			continue
 		}
 		if worst == nil || weight(result.Outcome) > weight(r.results[worst].Outcome) {
@@ -48,6 +48,17 @@ func (r *run) held(s *plan.Stage) (event.Result, bool) {
 	}
 	r.origins[s] = worst
 	return becauseOf(worst.Name, r.results[worst]), true
+}
+
+// leftOut reports whether a leg was skipped while another one of its stage was
+// not: its condition leaves a combination out, not the stage.
+func (r *run) leftOut(s, leg *plan.Stage) bool {
+	if leg.Leg == "" || r.results[leg].Outcome != event.Skipped {
+		return false
+	}
+	return slices.ContainsFunc(s.Needs, func(other *plan.Stage) bool {
+		return other.Leg == leg.Leg && r.results[other].Outcome != event.Skipped
+	})
 }
 
 // weight orders the outcomes of needs by how much they say about a dependant.
@@ -73,7 +84,7 @@ func (r *run) record(s *plan.Stage, result event.Result, outputs map[string]stri
 	r.results[s] = result
 	failed := result.Outcome == event.Failed || result.Outcome == event.Stranded
 	if failed {
-		r.facts.Failed = with(r.facts.Failed, s.Name, true)
+		r.facts.Failed = with(r.facts.Failed, s.Origin(), true)
 	}
 	if len(outputs) > 0 {
 		r.facts.Outputs = with(r.facts.Outputs, s.Name, outputs)
@@ -97,17 +108,19 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 	return bigger
 }
 
-// known is what the run knows by now.
-func (r *run) known() spec.Facts {
+// known is what the run knows by now, as s may ask for it.
+func (r *run) known(s *plan.Stage) spec.Facts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.facts
+	facts := r.facts
+	facts.Matrix = s.Matrix
+	return facts
 }
 
-// result sums the run up: what is stranded comes before everything, then that
+// sum says what the stages came to: what is stranded comes before everything, then that
 // the run was cancelled, then the first failure. Stages that fail_fast cancelled
 // leave the run failed.
-func (r *run) result(ctx context.Context) event.Result {
+func (r *run) sum(ctx context.Context) event.Result {
 	decisive := r.first
 	if s := r.ended(event.Cancelled); s != nil && (ctx.Err() != nil || decisive == nil) {
 		decisive = s

@@ -90,13 +90,13 @@ func TestOutputsBecomeFacts(t *testing.T) {
 		"failed": `echo report=r.xml >> "$TURNOUT_OUTPUT"; exit 1`,
 		"silent": "true",
 	} {
-		before := r.known()
+		before := r.known(&plan.Stage{})
 		r.stage(t.Context(), &plan.Stage{Name: name, Run: spec.Known(script), OnFailure: spec.Continue})
 		if _, changed := before.Outputs[name]; changed {
 			t.Error("facts handed out before were written to")
 		}
 	}
-	got := r.known()
+	got := r.known(&plan.Stage{})
 	want := map[string]map[string]string{
 		"build": {"tag": "v1.2", "notes": "one\ntwo"}, "failed": {"report": "r.xml"},
 	}

@@ -25,7 +25,10 @@ type Options struct {
 	LogDir    string          // of <stage>.log; made, for its owner alone, where it is missing
 	Machine   machine.Machine // the one turnout runs on
 	Masker    *secret.Masker
-	Emit      event.Sink // gets the stage.* events, and the steps of deploys under their stage's name
+	Emit      event.Sink // gets the stage.* events, and the steps of deploys and tasks under their stage's name
+
+	// Machines returns the session with a server of a task.
+	Machines func(*spec.Server) (machine.Machine, error)
 
 	// Deploy does a deploy stage and emits its steps to the sink.
 	Deploy func(context.Context, *plan.Deploy, event.Sink) event.Switch
@@ -33,9 +36,12 @@ type Options struct {
 
 // Run runs the stages of p and returns what the run came to; each stage's own
 // result is in its stage.finished event. Stages that do not depend on one that
-// failed go on, unless the plan says fail_fast. When ctx ends, running stages
-// are ended and no other begins; Run returns within machine.DefaultGrace and
-// what the deploys take to put themselves back.
+// failed go on, unless the plan says fail_fast. A run that does not succeed ends
+// with its rollback strategies.
+//
+// When ctx ends, running stages are ended and no other begins. Run returns
+// within 7 s then: GitHub kills 7.5 s after its first signal (runner,
+// ProcessInvoker).
 func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 	logs, err := filepath.Abs(o.LogDir)
 	if err == nil {
@@ -47,13 +53,17 @@ func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 	o.LogDir = logs
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	late, end := outlive(ctx, rollbackTime)
+	defer end()
 	r := newRun(p, o, stop)
 	graph := dag.New[*plan.Stage]()
 	for _, stage := range p.Stages {
 		graph.Add(stage, stage.Needs...)
 	}
 	graph.Walk(p.MaxParallel, func(s *plan.Stage) { r.stage(running, s) })
-	return r.result(ctx)
+	r.result = r.sum(ctx)
+	r.rollBack(ctx, late)
+	return r.result
 }
 
 // run is a plan being run.
@@ -68,12 +78,16 @@ type run struct {
 	origins map[*plan.Stage]*plan.Stage // of a stage that was held: the one that is to blame
 	first   *plan.Stage                 // the first that failed and is not ignored
 	facts   spec.Facts                  // its maps are replaced, never written to
+	moves   map[*spec.Environment]*move // environments that this run has moved
+
+	result event.Result // what the run has come to, once its stages have ended
 }
 
 func newRun(p *plan.Plan, o Options, stop context.CancelCauseFunc) *run {
 	r := &run{
 		Options: o, plan: p, stop: stop,
 		results: make(map[*plan.Stage]event.Result, len(p.Stages)), origins: make(map[*plan.Stage]*plan.Stage),
+		moves: make(map[*spec.Environment]*move),
 	}
 	r.shell = sync.OnceValue(r.findShell)
 	return r
@@ -81,18 +95,24 @@ func newRun(p *plan.Plan, o Options, stop context.CancelCauseFunc) *run {
 
 // stage sees one stage through, whether it runs or not. All it needs are done.
 func (r *run) stage(ctx context.Context, s *plan.Stage) {
+	result, outputs := r.carryOut(ctx, s, r.ready)
+	r.record(s, result, outputs)
+	r.emit(s, event.Event{Kind: event.StageFinished, Result: &result})
+}
+
+// carryOut performs s if it is ready, and returns its result and its outputs.
+func (r *run) carryOut(ctx context.Context, s *plan.Stage, ready func(context.Context, *plan.Stage) (event.Result, bool)) (event.Result, map[string]string) {
 	began := time.Now()
-	result, ready := r.ready(ctx, s)
+	result, is := ready(ctx, s)
 	var outputs map[string]string
-	if ready {
+	if is {
 		r.emit(s, event.Event{Kind: event.StageStarted})
 		result, outputs = r.perform(ctx, s)
 	}
 	result.Pos, result.Took = s.Pos, time.Since(began)
 	result.Reason = r.Masker.String(result.Reason)
 	result.Ignored = result.Outcome == event.Failed && (s.OnFailure == spec.Continue || s.OnFailure == spec.Ignore)
-	r.record(s, result, outputs)
-	r.emit(s, event.Event{Kind: event.StageFinished, Result: &result})
+	return result, outputs
 }
 
 func (r *run) emit(s *plan.Stage, e event.Event) {
@@ -108,10 +128,15 @@ func (r *run) ready(ctx context.Context, s *plan.Stage) (event.Result, bool) {
 	if ctx.Err() != nil {
 		return cancelled(ctx), false
 	}
+	return r.asked(s)
+}
+
+// asked answers the condition of s.
+func (r *run) asked(s *plan.Stage) (event.Result, bool) {
 	if s.When == nil {
 		return event.Result{}, true
 	}
-	holds, err := s.When.Holds(r.known())
+	holds, err := s.When.Holds(r.known(s))
 	switch {
 	case err != nil:
 		return event.Result{Outcome: event.Failed, Reason: err.Error()}, false
@@ -123,15 +148,24 @@ func (r *run) ready(ctx context.Context, s *plan.Stage) (event.Result, bool) {
 
 // perform runs the body of s, again and again where the spec says so.
 func (r *run) perform(ctx context.Context, s *plan.Stage) (event.Result, map[string]string) {
-	if s.Deploy != nil {
-		return r.repeat(ctx, s, func(ctx context.Context, _ int) event.Result { return r.deploy(ctx, s) }), nil
+	what := trial{stage: s, retry: s.Retry}
+	repeated := func(body func(context.Context, *plan.Stage) event.Result) event.Result {
+		return r.repeat(ctx, what, func(ctx context.Context, _ int) event.Result { return body(ctx, s) })
+	}
+	switch {
+	case s.Deploy != nil && s.Rollback:
+		return repeated(r.goBack), nil
+	case s.Deploy != nil:
+		return repeated(r.deploy), nil
+	case s.Task != nil:
+		return repeated(r.task), nil
 	}
 	c, err := r.newCommand(s)
 	if err != nil {
 		return event.Result{Outcome: event.Failed, Reason: err.Error()}, nil
 	}
 	defer c.log.close()
-	result := r.repeat(ctx, s, c.run)
+	result := r.repeat(ctx, what, c.run)
 	result.Log = c.log.name()
 	return result, c.outputs
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +43,7 @@ func newBench(t *testing.T) *bench {
 	b.Options = pipeline.Options{
 		RunID: "r1", Workspace: b.dir, LogDir: filepath.Join(b.dir, "logs"),
 		Machine: local, Masker: secret.New(nil), Emit: event.Fan(b.listen),
+		Machines: func(*spec.Server) (machine.Machine, error) { return local, nil },
 	}
 	return b
 }
@@ -257,58 +257,6 @@ func TestDeployStageIsTimedOut(t *testing.T) {
 	if r := b.result(t, "deploy"); r.Outcome != event.Failed || r.Reason != "timed out after 10ms" {
 		t.Errorf("%+v", r)
 	}
-}
-
-func TestRandomPlans(t *testing.T) {
-	for seed := range uint64(50) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t)
-			p := randomPlan(rand.New(rand.NewPCG(seed, 1)))
-			if got := pipeline.Run(t.Context(), p, b.Options); got.Outcome != event.Succeeded {
-				t.Fatalf("%+v", got)
-			}
-			checkOrder(t, p, readLines(t, filepath.Join(b.dir, "order")))
-		})
-	}
-}
-
-// randomPlan is of stages that write down when they begin and when they end.
-func randomPlan(r *rand.Rand) *plan.Plan {
-	p := planOf()
-	for n := range 1 + r.IntN(12) {
-		name := fmt.Sprintf("s%d", n)
-		s := stage(n+1, name, fmt.Sprintf("echo begin %s >> order; echo end %[1]s >> order", name))
-		for range r.IntN(3) * min(n, 1) {
-			s.Needs = append(s.Needs, p.Stages[r.IntN(n)])
-		}
-		p.Stages = append(p.Stages, s)
-	}
-	p.MaxParallel = 1 + r.IntN(4)
-	return p
-}
-
-func checkOrder(t *testing.T, p *plan.Plan, lines []string) {
-	t.Helper()
-	if len(lines) != 2*len(p.Stages) {
-		t.Errorf("%d stages left %d lines", len(p.Stages), len(lines))
-	}
-	for _, s := range p.Stages {
-		for _, need := range s.Needs {
-			if end, begin := slices.Index(lines, "end "+need.Name), slices.Index(lines, "begin "+s.Name); end < 0 || begin < end {
-				t.Errorf("%s began at %d, %s, which it needs, ended at %d", s.Name, begin, need.Name, end)
-			}
-		}
-	}
-}
-
-func readLines(t *testing.T, path string) []string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
 func TestLogsThatCannotBeKept(t *testing.T) {

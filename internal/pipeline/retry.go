@@ -10,18 +10,25 @@ import (
 	"github.com/org/deploy-action/internal/spec"
 )
 
+// trial is what may be tried again: a stage, or a task on one server.
+type trial struct {
+	stage  *plan.Stage
+	server string // empty for a stage
+	retry  spec.Retry
+}
+
 // repeat tries until a try does not fail, the attempts are used up, or ctx ends.
-func (r *run) repeat(ctx context.Context, s *plan.Stage, try func(ctx context.Context, attempt int) event.Result) event.Result {
+func (r *run) repeat(ctx context.Context, t trial, try func(ctx context.Context, attempt int) event.Result) event.Result {
 	for attempt := 1; ; attempt++ {
 		began := time.Now()
 		result := try(ctx, attempt)
 		result.Attempts = attempt
-		if result.Outcome != event.Failed || attempt > s.Retry.Attempts {
+		if result.Outcome != event.Failed || attempt > t.retry.Attempts {
 			return result
 		}
-		wait := backoff(s.Retry, attempt, rand.Float64())
-		r.emit(s, event.Event{Kind: event.StageRetry, Attempt: &event.Attempt{
-			Number: attempt, Of: s.Retry.Attempts + 1, Took: time.Since(began), Wait: wait,
+		wait := backoff(t.retry, attempt, rand.Float64())
+		r.emit(t.stage, event.Event{Kind: event.StageRetry, Attempt: &event.Attempt{
+			Server: t.server, Number: attempt, Of: t.retry.Attempts + 1, Took: time.Since(began), Wait: wait,
 			Error: r.Masker.String(result.Reason),
 		}})
 		if !sleep(ctx, wait) {

@@ -19,11 +19,14 @@ type planJSON struct {
 	FailFast    bool         `json:"fail_fast,omitempty"`
 	Waves       [][]string   `json:"waves,omitempty"`
 	Stages      []stageJSON  `json:"stages,omitempty"`
+	Rollbacks   []stageJSON  `json:"rollbacks,omitempty"`
 	Deploys     []deployJSON `json:"deploys,omitempty"`
 }
 
 type stageJSON struct {
 	Name        string            `json:"name"`
+	Leg         string            `json:"leg_of,omitempty"`
+	Matrix      map[string]string `json:"matrix,omitempty"`
 	Type        string            `json:"type,omitempty"`
 	Needs       []string          `json:"needs,omitempty"`
 	When        string            `json:"when,omitempty"`
@@ -33,10 +36,24 @@ type stageJSON struct {
 	Dir         string            `json:"dir,omitempty"`
 	Environment string            `json:"environment,omitempty"` // of a deploy
 	Release     string            `json:"release,omitempty"`
-	Timeout     float64           `json:"timeout_seconds"`
+	Task        *taskJSON         `json:"task,omitempty"`
+	Timeout     float64           `json:"timeout_seconds"` // 0: none
 	Retries     int               `json:"retries,omitempty"`
 	OnFailure   string            `json:"on_failure"`
 	Pos         spec.Pos          `json:"pos"`
+}
+
+type taskJSON struct {
+	Name        string            `json:"name"`
+	Strategy    string            `json:"strategy"`
+	Waves       [][]string        `json:"waves"` // servers
+	Pause       float64           `json:"pause_seconds,omitempty"`
+	Run         string            `json:"run"`
+	Env         map[string]string `json:"env,omitempty"`
+	Timeout     float64           `json:"timeout_seconds"` // of each server
+	Retries     int               `json:"retries,omitempty"`
+	OnFailure   string            `json:"on_failure"`
+	MaxFailures int               `json:"max_failures,omitempty"`
 }
 
 type deployJSON struct {
@@ -70,6 +87,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	for _, stage := range p.Stages {
 		out.Stages = append(out.Stages, stage.json())
 	}
+	for _, rollback := range p.Rollbacks {
+		out.Rollbacks = append(out.Rollbacks, rollback.json())
+	}
 	for _, deploy := range p.Deploys {
 		out.Deploys = append(out.Deploys, deploy.json())
 	}
@@ -81,14 +101,18 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 
 func (s *Stage) json() stageJSON {
 	out := stageJSON{
-		Name: s.Name, Type: s.Type, Needs: names(s.Needs), Dir: s.Dir, Timeout: s.Timeout.Seconds(),
+		Name: s.Name, Leg: s.Leg, Matrix: s.Matrix, Type: s.Type, Needs: names(s.Needs), Dir: s.Dir, Timeout: s.Timeout.Seconds(),
 		Retries: s.Retry.Attempts, OnFailure: string(s.OnFailure), Pos: s.Pos,
 	}
 	if s.When != nil {
 		out.When, out.Runs = s.When.Source, s.When.Fixed
 	}
-	if s.Deploy != nil {
+	switch {
+	case s.Deploy != nil:
 		out.Environment, out.Release = string(s.Deploy.Environment.Name), s.Deploy.Release
+		return out
+	case s.Task != nil:
+		out.Task = s.Task.json()
 		return out
 	}
 	out.Run = s.Run.Source
@@ -99,6 +123,13 @@ func (s *Stage) json() stageJSON {
 		out.Env[name] = text.Source
 	}
 	return out
+}
+
+func (t *Task) json() *taskJSON {
+	return &taskJSON{
+		Name: t.Name, Strategy: string(t.Strategy), Waves: t.waves(), Pause: t.Pause.Seconds(), Run: t.Run, Env: t.Env,
+		Timeout: t.Timeout.Seconds(), Retries: t.Retry.Attempts, OnFailure: string(t.OnFailure), MaxFailures: t.MaxFailures,
+	}
 }
 
 func (d *Deploy) json() deployJSON {

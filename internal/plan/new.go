@@ -17,26 +17,33 @@ func New(s *spec.Spec, pipeline *spec.Pipeline) (*Plan, spec.Problems) {
 		Spec: s.File, Pipeline: string(pipeline.Name),
 		MaxParallel: pipeline.MaxParallel, FailFast: pipeline.FailFast,
 	}
-	byName := make(map[string]*Stage, len(pipeline.Stages))
+	made := make(map[*spec.Stage][]*Stage, len(pipeline.Stages))
 	for _, from := range pipeline.Stages {
-		byName[string(from.Name)] = newStage(from)
+		made[from] = legs(from)
 	}
-	graph := dag.New[string]()
+	graph := dag.New[*Stage]()
 	for _, from := range pipeline.Stages {
-		stage := byName[string(from.Name)]
+		var needs []*Stage
 		for _, need := range from.Needs {
-			stage.Needs = append(stage.Needs, byName[string(need.Name)])
+			needs = append(needs, made[need]...)
 		}
-		graph.Add(stage.Name, names(stage.Needs)...)
+		for _, stage := range made[from] {
+			stage.Needs = needs
+			graph.Add(stage, needs...)
+		}
 	}
-	for _, name := range graph.Order() {
-		stage := byName[name]
-		p.Stages = append(p.Stages, stage)
+	p.Stages = graph.Order()
+	for _, wave := range graph.Waves() {
+		p.Waves = append(p.Waves, names(wave))
+	}
+	for _, stage := range p.Stages {
 		if stage.Deploy != nil {
 			p.Deploys = append(p.Deploys, stage.Deploy)
 		}
 	}
-	p.Waves = graph.Waves()
+	for _, from := range pipeline.Rollbacks {
+		p.Rollbacks = append(p.Rollbacks, newRollback(from))
+	}
 	return p, nil
 }
 
@@ -47,6 +54,20 @@ func newStage(from *spec.Stage) *Stage {
 	}
 	if from.Deploy != nil {
 		stage.Deploy = &Deploy{Environment: from.Deploy.Environment, Release: from.Deploy.Release, Pos: from.Deploy.Pos}
+	}
+	if from.Task != nil {
+		stage.Task = newTask(from.Task)
+	}
+	return stage
+}
+
+func newRollback(from *spec.Rollback) *Stage {
+	stage := &Stage{
+		Name: "rollback." + string(from.Name), Rollback: true, When: from.When, Run: from.Run, Env: from.Env,
+		Timeout: from.Timeout, OnFailure: spec.Stop, Pos: from.Pos,
+	}
+	if from.Deploy != nil {
+		stage.Deploy = &Deploy{Environment: from.Deploy.Environment, Rollback: true, Pos: from.Deploy.Pos}
 	}
 	return stage
 }

@@ -17,12 +17,16 @@ type Plan struct {
 	FailFast    bool
 	Stages      []*Stage   // each after those it needs
 	Waves       [][]string // stages that can run side by side, by name
+	Rollbacks   []*Stage   // for a run that fails or is cancelled, in the order of the spec
 	Deploys     []*Deploy  // of Stages, in the same order
 }
 
-// Stage is a stage to run. Exactly one of Run and Deploy is set.
+// Stage is a stage to run, or a rollback strategy, which is named
+// "rollback.<name>" and needs nothing. Exactly one of Run, Deploy and Task is set.
 type Stage struct {
-	Name      string
+	Name      string // of a leg: "test[unit]"
+	Leg       string // the stage of the spec that this is a leg of; empty for others
+	Matrix    map[string]string
 	Type      string
 	Needs     []*Stage
 	When      *spec.Condition
@@ -30,10 +34,31 @@ type Stage struct {
 	Env       map[string]*spec.Text
 	Dir       string
 	Deploy    *Deploy
-	Timeout   time.Duration
+	Task      *Task
+	Timeout   time.Duration // 0: none of the stage's own
 	Retry     spec.Retry
 	OnFailure spec.OnFailure
+	Rollback  bool
 	Pos       spec.Pos
+}
+
+// Origin is the name that the spec has for the stage, the same for all legs.
+func (s *Stage) Origin() string {
+	if s.Leg != "" {
+		return s.Leg
+	}
+	return s.Name
+}
+
+// Body says what the stage does: "run", "deploy" or "task".
+func (s *Stage) Body() string {
+	switch {
+	case s.Deploy != nil:
+		return "deploy"
+	case s.Task != nil:
+		return "task"
+	}
+	return "run"
 }
 
 // Deploy is one switch of one environment.
@@ -41,6 +66,7 @@ type Deploy struct {
 	Environment *spec.Environment
 	Release     string // directory to ship; empty in a rollback
 	Rollback    bool
+	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
 	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
 	Pos         spec.Pos
 }

@@ -3,7 +3,9 @@ package plan_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,10 +120,13 @@ func TestPlan(t *testing.T) {
 // its place.
 func TestUnsupported(t *testing.T) {
 	stage := func(body string) string { return "pipeline \"p\" {\nstage \"a\" {\nrun = \"true\"\n" + body + "\n}\n" }
+	inFront := "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "proxy \"nginx\" {", "proxy \"nginx\" {\nservers = server.web", 1)
+	inFront = inFront[:strings.Index(inFront, "pipeline")] + stage("") + "}"
 	for what, text := range map[string]string{
-		"matrix":   stage(`matrix = { x = ["1"] }`) + "}",
 		"artifact": stage("") + "artifact \"b\" {\npath = \"dist\"\n}\n}",
-		"rollback": stage("") + "rollback \"b\" {\nwhen = failed()\nrun = \"true\"\n}\n}",
+		"task": "server \"web\" {\nhost = \"10.0.0.1\"\n}\ntask \"t\" {\ntarget = server.web\nrun = \"true\"\n}\n" +
+			"pipeline \"p\" {\nstage \"a\" {\ntask = task.t\n}\n}",
+		"rollback": strings.Replace(inFront, "stage \"a\"", "rollback \"b\" {\nwhen = failed()\ndeploy {\nenvironment = environment.shop\n}\n}\nstage \"a\"", 1),
 		"SSH":      "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "root = ", "servers = [server.web]\nroot = ", 1),
 		"canary":   strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {}", 1),
 		"two proxies": strings.Replace(release, `proxy "nginx" {`,
@@ -155,5 +160,142 @@ func TestPick(t *testing.T) {
 	}
 	if env, err := plan.PickEnvironment(s, ""); err != nil || env.Name != "shop" {
 		t.Errorf("the only environment: %v, %v", env, err)
+	}
+}
+
+// fanned has all that is planned in other shapes than it is written: legs, waves
+// and strategies.
+const fanned = `
+server "here" {
+  connection = "local"
+}
+
+server "there" {
+  connection = "local"
+}
+
+server "beyond" {
+  connection = "local"
+}
+
+task "warm" {
+  target       = [server.here, server.there, server.beyond]
+  run          = "./warm"
+  env          = { SHOP = "a" }
+  strategy     = "rolling"
+  batch        = "34%"
+  pause        = "5s"
+  max_failures = "50%"
+
+  retry {
+    attempts = 1
+    backoff  = "1s"
+  }
+}
+
+environment "shop" {
+  root = "/srv/shop"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    port = 8082
+  }
+
+  proxy "nginx" {
+    listen = 80
+    config = "/etc/nginx/conf.d/shop.conf"
+  }
+}
+
+pipeline "release" {
+  max_parallel = 8
+
+  stage "after" {
+    needs = [stage.test]
+    task  = task.warm
+  }
+
+  stage "test" {
+    needs  = [stage.build]
+    matrix = { suite = ["unit", "e2e"], node = [20, 22] }
+    when   = matrix.node == "22" || matrix.suite == "unit"
+    run    = "npm run test:${matrix.suite}"
+  }
+
+  stage "build" {
+    matrix = { os = ["linux", "darwin"] }
+    run    = "make ${matrix.os}"
+  }
+
+  rollback "shop" {
+    when    = failed(stage.test)
+    timeout = "1m"
+
+    deploy {
+      environment = environment.shop
+    }
+  }
+
+  rollback "page" {
+    when = cancelled()
+    run  = "./page"
+  }
+}
+`
+
+func TestPlanOfLegsTasksAndRollbacks(t *testing.T) {
+	s := read(t, fanned)
+	p, problems := plan.New(s, s.Pipelines[0])
+	if len(problems) > 0 {
+		t.Fatalf("%+v", problems)
+	}
+	var text, data bytes.Buffer
+	if err := errors.Join(p.Write(&text), p.WriteJSON(&data)); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "fanned.txt", text.Bytes())
+	golden(t, "fanned.json", data.Bytes())
+}
+
+func TestWavesAndFailures(t *testing.T) {
+	for attributes, want := range map[string]struct {
+		waves string
+		most  int
+	}{
+		``:                        {"a,b,c,d,e", 0},
+		`strategy = "sequential"`: {"a b c d e", 0},
+		`strategy = "rolling"`:    {"a,b c,d e", 0},
+		"strategy = \"rolling\"\nbatch = \"10%\"": {"a b c d e", 0},
+		"strategy = \"rolling\"\nbatch = \"50%\"": {"a,b,c d,e", 0},
+		"strategy = \"rolling\"\nbatch = 9":       {"a,b,c,d,e", 0},
+		`max_failures = "30%"`:                    {"a,b,c,d,e", 1},
+		`max_failures = "100%"`:                   {"a,b,c,d,e", 5},
+		`max_failures = 2`:                        {"a,b,c,d,e", 2},
+	} {
+		var text strings.Builder
+		for _, name := range []string{"a", "b", "c", "d", "e"} {
+			fmt.Fprintf(&text, "server %q {\nconnection = \"local\"\ntags = [\"all\"]\n}\n", name)
+		}
+		text.WriteString("group \"all\" {\ntags = [\"all\"]\n}\ntask \"t\" {\ntarget = group.all\nrun = \"true\"\n" + attributes + "\n}\n")
+		text.WriteString("pipeline \"p\" {\nstage \"a\" {\ntask = task.t\n}\n}\n")
+		s := read(t, text.String())
+		p, problems := plan.New(s, s.Pipelines[0])
+		if len(problems) > 0 {
+			t.Fatalf("%+v", problems)
+		}
+		var waves []string
+		for _, wave := range p.Stages[0].Task.Waves {
+			var names []string
+			for _, server := range wave {
+				names = append(names, string(server.Name))
+			}
+			waves = append(waves, strings.Join(names, ","))
+		}
+		if got := strings.Join(waves, " "); got != want.waves || p.Stages[0].Task.MaxFailures != want.most {
+			t.Errorf("%s: %s with %d failures", attributes, got, p.Stages[0].Task.MaxFailures)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/org/deploy-action/internal/spec"
 )
 
 // Write prints the plan for a person.
@@ -28,26 +30,57 @@ func (p *Plan) writePipeline(b *strings.Builder) {
 	for _, stage := range p.Stages {
 		stage.write(b)
 	}
+	for _, rollback := range p.Rollbacks {
+		rollback.write(b)
+	}
 }
 
 func (s *Stage) write(b *strings.Builder) {
-	fmt.Fprintf(b, "stage %s", s.Name)
-	if s.Type != "" {
-		fmt.Fprintf(b, " (%s)", s.Type)
-	}
-	fmt.Fprintf(b, "  %s:%d\n", s.Pos.File, s.Pos.Line)
+	fmt.Fprintf(b, "%s  %s:%d\n", s.title(), s.Pos.File, s.Pos.Line)
 	if len(s.Needs) > 0 {
 		fmt.Fprintf(b, "    needs    %s\n", strings.Join(names(s.Needs), ", "))
 	}
 	if s.When != nil {
 		fmt.Fprintf(b, "    when     %s%s\n", s.When.Source, s.fixed())
 	}
-	if s.Deploy != nil {
+	switch {
+	case s.Task != nil:
+		s.Task.write(b)
+	case s.Rollback && s.Deploy != nil:
+		fmt.Fprintf(b, "    deploy   environment %s back to the slot that served before the run\n", s.Deploy.Environment.Name)
+	case s.Deploy != nil:
 		fmt.Fprintf(b, "    deploy   %s to environment %s\n", s.Deploy.Release, s.Deploy.Environment.Name)
-	} else {
-		fmt.Fprintf(b, "    run      %s\n", strings.ReplaceAll(strings.TrimSpace(s.Run.Source), "\n", "\n             "))
+	default:
+		fmt.Fprintf(b, "    run      %s\n", indented(s.Run.Source))
 	}
-	fmt.Fprintf(b, "    timeout  %s%s\n\n", s.Timeout, s.retries())
+	fmt.Fprintf(b, "    timeout  %s\n\n", s.limits())
+}
+
+func (s *Stage) title() string {
+	if name, ok := strings.CutPrefix(s.Name, "rollback."); ok && s.Rollback {
+		return "rollback " + name
+	}
+	if s.Type == "" {
+		return "stage " + s.Name
+	}
+	return fmt.Sprintf("stage %s (%s)", s.Name, s.Type)
+}
+
+// indented is a script, set in where it goes on over several lines.
+func indented(script string) string {
+	return strings.ReplaceAll(strings.TrimSpace(script), "\n", "\n             ")
+}
+
+// limits says how long an attempt may take and how often it is tried again.
+func (s *Stage) limits() string {
+	if s.Task == nil {
+		return s.Timeout.String() + retries(s.Retry)
+	}
+	text := fmt.Sprintf("%s on each server%s", s.Task.Timeout, retries(s.Task.Retry))
+	if s.Timeout > 0 {
+		text += fmt.Sprintf("; %s in all%s", s.Timeout, retries(s.Retry))
+	}
+	return text
 }
 
 // fixed tells what a condition that depends on nothing comes to.
@@ -62,11 +95,11 @@ func (s *Stage) fixed() string {
 	}
 }
 
-func (s *Stage) retries() string {
-	if s.Retry.Attempts == 0 {
+func retries(r spec.Retry) string {
+	if r.Attempts == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %s after %s × attempt", count(s.Retry.Attempts, "retry"), s.Retry.Backoff)
+	return fmt.Sprintf(", %s after %s × attempt", count(r.Attempts, "retry"), r.Backoff)
 }
 
 func (d *Deploy) write(b *strings.Builder) {

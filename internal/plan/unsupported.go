@@ -15,10 +15,8 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 	var all spec.Problems
 	for _, stage := range p.Stages {
 		switch {
-		case len(stage.Matrix) > 0:
-			all = append(all, refuse(stage.Pos, "Stage %q has a matrix; write one stage per leg.", stage.Name))
 		case stage.Task != nil:
-			all = append(all, refuse(stage.Pos, "Stage %q runs a task; put its command into run.", stage.Name))
+			all = append(all, unsupportedTask(stage)...)
 		case stage.Deploy != nil && stage.Deploy.Canary != nil:
 			all = append(all, refuse(stage.Deploy.Canary.Pos, "Stage %q deploys by canary; leave the canary block out for a blue/green switch.", stage.Name))
 		}
@@ -30,7 +28,20 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 		all = append(all, refuse(artifact.Pos, "Artifact %q would have to be kept; use actions/upload-artifact.", artifact.Name))
 	}
 	for _, rollback := range p.Rollbacks {
-		all = append(all, refuse(rollback.Pos, "Rollback %q is a strategy for the whole pipeline. A deploy that fails puts itself back without one.", rollback.Name))
+		if rollback.Deploy != nil {
+			all = append(all, unsupportedEnvironment(rollback.Deploy.Environment, rollback.Deploy.Pos)...)
+		}
+	}
+	return all
+}
+
+// unsupportedTask names the servers of a stage's task that can't be reached.
+func unsupportedTask(stage *spec.Stage) spec.Problems {
+	var all spec.Problems
+	for _, server := range stage.Task.Target {
+		if server.Connection != spec.Local {
+			all = append(all, refuse(stage.Pos, "Stage %q runs task %q on server %q, reached over SSH; only servers with connection = \"local\" can be.", stage.Name, stage.Task.Name, server.Name))
+		}
 	}
 	return all
 }

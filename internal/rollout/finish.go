@@ -61,7 +61,7 @@ func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error
 // drain waits until the old slot has let go of its connections, at most as long
 // as the spec says, and then stops it unless it is kept warm.
 func (r *rollout) drain(ctx context.Context) (string, error) {
-	if r.first {
+	if r.first || r.Hurried { // there is no time to wait for connections, so the slot stays up for them
 		return "", nil
 	}
 	began := time.Now()

@@ -21,15 +21,22 @@ import (
 )
 
 // undoTime bounds putting things back, so that a cancelled run ends within the
-// 7.5 s that GitHub leaves between SIGINT and SIGTERM.
-const undoTime = 5 * time.Second
+// 7.5 s that GitHub leaves between SIGINT and SIGTERM; the way back of a hurried
+// switch begins when most of that has passed.
+const (
+	undoTime    = 5 * time.Second
+	hurriedUndo = 1500 * time.Millisecond
+)
 
 // Request is what Run needs to know.
 type Request struct {
 	Environment *spec.Environment
 	Release     string // directory to ship; unused in a rollback
 	Rollback    bool   // go back to the release in the other slot
-	Pos         spec.Pos
+	// Hurried leaves out the watch and the drain: the run was cancelled and has
+	// seconds left to put traffic back to a slot that served a moment ago.
+	Hurried bool
+	Pos     spec.Pos
 
 	Run      Identity
 	Machines func(*spec.Server) (machine.Machine, error)
@@ -146,7 +153,11 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 		return cause
 	}
 	cancelled := ctx.Err() != nil
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	within := undoTime
+	if r.Hurried {
+		within = hurriedUndo
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
 		return r.undo.run(ctx, cancelled)

@@ -151,8 +151,10 @@ func (r *rollout) watch(ctx context.Context) (string, error) {
 	if err := r.healthThroughProxy(ctx); err != nil {
 		return "", err
 	}
-	if err := r.observe(ctx); err != nil {
-		return "", err
+	if !r.Hurried {
+		if err := r.observe(ctx); err != nil {
+			return "", err
+		}
 	}
 	for _, e := range r.fleet.edges {
 		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
@@ -172,6 +174,9 @@ func (r *rollout) watch(ctx context.Context) (string, error) {
 // watched says what the watch saw.
 func (r *rollout) watched() string {
 	t := r.account.result.Traffic
+	if r.Hurried {
+		return "not watched: the run was cancelled"
+	}
 	if t == nil {
 		return fmt.Sprintf("healthy through the proxy for %s", r.Environment.Watch)
 	}

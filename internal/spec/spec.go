@@ -237,8 +237,8 @@ type Stage struct {
 	Deploy    *Deploy
 	Task      *Task
 	Env       map[string]*Text
-	Dir       string // working directory relative to the workspace
-	Timeout   time.Duration
+	Dir       string        // working directory relative to the workspace
+	Timeout   time.Duration // 0: none, for a task
 	Retry     Retry
 	OnFailure OnFailure
 	Pos       Pos

@@ -37,11 +37,15 @@ func (g *graph) readStage(s *Stage, b *body) {
 	b.checkBody(s)
 }
 
-// stageTimeout reads the timeout; a rollout must fit in it.
+// stageTimeout reads the timeout; a rollout must fit in it. A task has timeouts
+// of its own, one for each server, and a stage's only where the spec sets it.
 func (b *body) stageTimeout(s *Stage) time.Duration {
 	fallback := commandTimeout
-	if s.Deploy != nil {
+	switch {
+	case s.Deploy != nil:
 		fallback = deployTimeout
+	case s.Task != nil:
+		fallback = 0
 	}
 	timeout := b.duration("timeout", tick, fallback)
 	if s.Deploy == nil || s.Deploy.Canary == nil {
