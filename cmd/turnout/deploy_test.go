@@ -151,11 +151,11 @@ func (s *site) serves(version string) {
 	}
 }
 
-// signalled deploys a version and sends a signal as soon as its output says a
-// word. It returns the exit code and how long the command lived on.
-func (s *site) signalled(version, word string, signal os.Signal) (int, time.Duration) {
+// signalled runs a command and sends it a signal as soon as its output says a
+// word. It returns the exit code, how long the command lived on, and its output.
+func (s *site) signalled(word string, signal os.Signal, args ...string) (int, time.Duration, string) {
 	s.t.Helper()
-	cmd := s.turnout("deploy", "-release", s.release(version))
+	cmd := s.turnout(args...)
 	output, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -164,8 +164,10 @@ func (s *site) signalled(version, word string, signal os.Signal) (int, time.Dura
 		s.t.Fatal(err)
 	}
 	var sent time.Time
+	var said strings.Builder
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
 		if sent.IsZero() && strings.Contains(lines.Text(), word) {
 			sent = time.Now()
 			if err := cmd.Process.Signal(signal); err != nil {
@@ -175,9 +177,9 @@ func (s *site) signalled(version, word string, signal os.Signal) (int, time.Dura
 	}
 	code := exitCode(cmd.Wait())
 	if sent.IsZero() {
-		s.t.Fatalf("the deploy of %s never said %q", version, word)
+		s.t.Fatalf("turnout %s never said %q", strings.Join(args, " "), word)
 	}
-	return code, time.Since(sent)
+	return code, time.Since(sent), said.String()
 }
 
 func TestDeployByHand(t *testing.T) {
@@ -189,14 +191,14 @@ func TestDeployByHand(t *testing.T) {
 			s.serves("v1")
 
 			for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-				code, took := s.signalled("v2", "commit", signal)
+				code, took, _ := s.signalled("commit", signal, "deploy", "-release", s.release("v2"))
 				if code != 130 || took > 7*time.Second {
 					t.Errorf("%s in the watch: exit code %d after %s", signal, code, took)
 				}
 				s.serves("v1")
 			}
 
-			if code, _ := s.signalled("v2", "commit", syscall.SIGKILL); code != -1 {
+			if code, _, _ := s.signalled("commit", syscall.SIGKILL, "deploy", "-release", "v2"); code != -1 {
 				t.Errorf("killed: exit code %d", code)
 			}
 			if status := s.run(0, "status"); !strings.Contains(status, "unsettled") {
@@ -218,6 +220,76 @@ func TestDeployByHand(t *testing.T) {
 				t.Errorf("a release that is not there:\n%s", got)
 			}
 			s.serves("v1")
+		})
+	}
+}
+
+// releasePipeline deploys and then does what it is told to.
+const releasePipeline = `
+variable "release" {
+  default = "dist"
+}
+
+variable "then" {
+  default = "true"
+}
+
+pipeline "release" {
+  stage "deploy" {
+    deploy {
+      environment = environment.shop
+      release     = var.release
+    }
+  }
+
+  stage "then" {
+    needs = [stage.deploy]
+    run   = var.then
+  }
+
+  rollback "shop" {
+    when = failed() || cancelled()
+
+    deploy {
+      environment = environment.shop
+    }
+  }
+}
+`
+
+// TestStrategiesMoveTrafficBack has runs that fail, and are cancelled, after
+// their deploy has moved the traffic for good.
+func TestStrategiesMoveTrafficBack(t *testing.T) {
+	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			text, err := os.ReadFile(filepath.Join(s.dir, "deploy.hcl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write("deploy.hcl", string(text)+releasePipeline)
+			s.run(0, "run", "-var", "release="+s.release("v1"), "-var", "then=true")
+			s.serves("v1")
+
+			if said := s.run(1, "run", "-var", "release="+s.release("v2"), "-var", "then=exit 5"); !strings.Contains(said, "stage then: exit status 5") {
+				t.Errorf("a run that fails says\n%s", said)
+			}
+			s.serves("v1")
+
+			code, took, said := s.signalled("│ waiting", syscall.SIGINT, "run", "-var", "release=v2", "-var", "then=trap '' TERM; echo waiting; while :; do sleep 0.1; done")
+			if code != 130 || took > 7*time.Second {
+				t.Errorf("a run that is cancelled: exit code %d after %s\n%s", code, took, said)
+			}
+			s.serves("v1")
+
+			if said := s.run(1, "run", "-var", "release=nowhere", "-var", "then=true"); !strings.Contains(said, "this run has not moved shop") && !strings.Contains(said, "as before this run") {
+				t.Errorf("a deploy that never began:\n%s", said)
+			}
+			s.serves("v1")
+			if history := s.run(0, "status"); !strings.Contains(history, "rollback, succeeded") {
+				t.Errorf("the history lacks the rollbacks:\n%s", history)
+			}
 		})
 	}
 }
