@@ -13,7 +13,7 @@ const module = "github.com/org/deploy-action/"
 
 var (
 	layerRow  = regexp.MustCompile("(?m)^\\| ([0-9]) \\| (`[^|]*) \\|")
-	layerName = regexp.MustCompile("`([a-z/]+)`")
+	layerName = regexp.MustCompile("`([a-z0-9/]+)`")
 )
 
 // layers are the packages of docs/architecture.md with their levels.
