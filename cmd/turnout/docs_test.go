@@ -92,7 +92,7 @@ var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
 // TestHelpListsEveryOption gives every option of each help text to its command:
 // one that is unknown there would be an error of usage.
 func TestHelpListsEveryOption(t *testing.T) {
-	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "render", "init"} {
+	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "render", "init"} {
 		_, help := turnout(name, "-h")
 		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {
 			t.Errorf("turnout %s -h lacks an example or the exit codes", name)

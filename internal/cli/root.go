@@ -15,6 +15,7 @@ Commands:
   rollback    go back to the release in the other slot
   recover     settle what an interrupted run left
   status      show what serves now
+  history     list past deploys
   render      write the proxy configurations into a directory
   version     print the version
   completion  print a completion script for bash, zsh, fish or pwsh

@@ -21,10 +21,12 @@ Shows what serves now, read from the proxy and from the slots: nothing is
 changed and nobody is kept waiting. Without ENV: every environment of the spec.
 
 Options:
-  -json            print for programs` + specOptions + `
+  -watch           go on until interrupted, and show what changes
+  -interval TIME   how often -watch looks (default 2s)
+  -json            print for programs; with -watch, a line for every change` + specOptions + `
 
 Example:
-  turnout status shop
+  turnout status -watch shop
 ` + exitCodes
 
 // statusHistory is how many deploys the status lists.
@@ -33,11 +35,16 @@ const statusHistory = 5
 func (a *app) statusCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "status", Usage: "show what serves now", CustomHelpTemplate: statusHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "json"}),
+		Flags: specFlags(
+			&cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "watch"}, &cli.DurationFlag{Name: "interval", Value: watchInterval},
+		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			environments, err := a.environments(c)
 			if err != nil {
 				return err
+			}
+			if c.Bool("watch") {
+				return a.watch(ctx, environments, c.Duration("interval"), c.Bool("json"))
 			}
 			all, err := a.statuses(ctx, environments)
 			if err != nil {
@@ -67,24 +74,6 @@ func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
 		return nil, &usageError{fmt.Errorf("%s: has no environment block", s.File)}
 	}
 	return s.Environments, nil
-}
-
-func (a *app) statuses(ctx context.Context, environments []*spec.Environment) ([]*rollout.Status, error) {
-	machines := newMachines()
-	defer machines.Close()
-	var all []*rollout.Status
-	for _, env := range environments {
-		request, err := a.supported(env, machines)
-		if err != nil {
-			return nil, err
-		}
-		status, err := rollout.Inspect(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
-		}
-		all = append(all, status)
-	}
-	return all, nil
 }
 
 // supported is a request for env, unless this version can't reach it.
@@ -130,7 +119,7 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 		fmt.Fprintf(w, "unsettled\trun %s was interrupted; the next run settles it, or: turnout recover %s\t\n", s.Unsettled, s.Environment)
 	}
 	if s.Holder != nil {
-		fmt.Fprintf(w, "deploying\t%s\t\n", s.Holder)
+		fmt.Fprintf(w, "deploying\t%s\t%s\n", or(s.Step, "begun"), s.Holder)
 	}
 	for i, deploy := range s.History[:min(len(s.History), statusHistory)] {
 		label := ""
@@ -140,6 +129,13 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", label, deploy.Time.UTC().Format("2006-01-02 15:04:05"), strings.Join(nonEmpty(deploy.Command, deploy.Outcome, deploy.ToRelease, deploy.Actor, short(deploy.Commit)), ", "))
 	}
 	return w.Flush()
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }
 
 func warmth(healthy bool) string {

@@ -20,6 +20,7 @@ type Status struct {
 	Drift       []string          `json:"drift,omitempty"`     // what is not as the last run left it
 	Unsettled   string            `json:"unsettled,omitempty"` // run that was interrupted
 	Holder      *state.Holder     `json:"holder,omitempty"`    // who deploys now
+	Step        string            `json:"step,omitempty"`      // what the holder has begun last
 	History     []state.Deploy    `json:"history,omitempty"`   // newest first
 }
 
@@ -70,10 +71,28 @@ func (r *rollout) remember(ctx context.Context, status *Status) error {
 	if err != nil {
 		return err
 	}
-	if left != nil && !grant.Held {
+	switch {
+	case left != nil && grant.Held:
+		status.Step = left.last.Step
+	case left != nil:
 		status.Unsettled = left.last.Run
 	}
 	history, err := state.History.On(ctx, e.machine, dir)
 	status.History = history.Deploys
 	return err
+}
+
+// Past reads the deploys of the environment, newest first. Neither the proxy nor
+// the slots are asked.
+func Past(ctx context.Context, request Request) (state.Past, error) {
+	f, err := open(ctx, request)
+	if err != nil {
+		return state.Past{}, err
+	}
+	e := f.edges[0]
+	past, err := state.History.On(ctx, e.machine, string(request.Environment.StateDir))
+	if err != nil {
+		return past, fmt.Errorf("%s: history: %w", e.machine.Name(), err)
+	}
+	return past, nil
 }

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
+)
+
+// watchInterval is how often a watch looks unless it is told otherwise.
+const watchInterval = 2 * time.Second
+
+// clearScreen moves to the upper left and clears what is there (ECMA-48, CUP
+// and ED).
+const clearScreen = "\x1b[H\x1b[2J"
+
+// watch shows what serves whenever it changes, until ctx ends: that is how a
+// watch is meant to end, and no failure. What can't be read is shown as well,
+// and looked at again.
+func (a *app) watch(ctx context.Context, environments []*spec.Environment, interval time.Duration, asJSON bool) error {
+	if interval <= 0 {
+		return &usageError{fmt.Errorf("-interval %s: must be more than 0", interval)}
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var before []byte
+	for {
+		now, err := a.look(ctx, environments, asJSON)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && before == nil {
+			return err // what is wrong from the start does not get better by looking
+		}
+		if err != nil {
+			now = fmt.Appendf(nil, "turnout: error: %v\n", err)
+		}
+		if !bytes.Equal(now, before) {
+			if err := a.show(now, asJSON); err != nil {
+				return err
+			}
+		}
+		before = now
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look is the status of now, for a person or a program.
+func (a *app) look(ctx context.Context, environments []*spec.Environment, asJSON bool) ([]byte, error) {
+	all, err := a.statuses(ctx, environments)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	if asJSON {
+		err = json.NewEncoder(&text).Encode(all)
+	} else {
+		err = writeStatuses(&text, all)
+	}
+	return text.Bytes(), err
+}
+
+// show replaces the screen of a terminal, and adds to everything else.
+func (a *app) show(text []byte, asJSON bool) error {
+	now := time.Now().Format("15:04:05")
+	switch {
+	case asJSON:
+	case isTerminal(a.env.Stdout):
+		text = fmt.Appendf(nil, "%s%s  turnout status -watch, Ctrl-C ends\n\n%s", clearScreen, now, text)
+	default:
+		text = fmt.Appendf(nil, "── %s\n%s", now, text)
+	}
+	_, err := a.stdout.Write(text)
+	return err
+}
+
+// statuses are those of all the environments.
+func (a *app) statuses(ctx context.Context, environments []*spec.Environment) ([]*rollout.Status, error) {
+	machines := newMachines()
+	defer machines.Close()
+	var all []*rollout.Status
+	for _, env := range environments {
+		request, err := a.supported(env, machines)
+		if err != nil {
+			return nil, err
+		}
+		status, err := rollout.Inspect(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
+		}
+		all = append(all, status)
+	}
+	return all, nil
+}
