@@ -300,6 +300,27 @@ func TestListenerOfAFailure(t *testing.T) {
 	}
 }
 
+func TestListenerOfAStrategy(t *testing.T) {
+	j := newJob(t)
+	blue, green := event.SlotRelease{Slot: "blue", Release: "a"}, event.SlotRelease{Slot: "green", Release: "b"}
+	begun := event.Event{Kind: event.RunStarted, Run: &event.Run{ID: "r", Stages: []event.Stage{
+		{Name: "rollback.shop", Rollback: true, Pos: spec.Pos{File: "deploy.hcl", Line: 12}},
+	}}}
+	l := listen(t, j, begun,
+		switched(event.Switch{Environment: "shop", From: blue, Serving: green, Outcome: event.Succeeded}),
+		switched(event.Switch{Environment: "shop", From: green, Serving: blue, Outcome: event.Succeeded, Rollback: true}),
+		ended("rollback.shop", event.Result{Outcome: event.Failed, Reason: "exit status 1"}))
+	if err := l.Finish("", "r.md"); err != nil {
+		t.Fatal(err)
+	}
+	if got := j.log.String(); !strings.Contains(got, "line=12,title=Rollback shop failed::exit status 1\n") {
+		t.Errorf("annotations: %s", got)
+	}
+	if got := j.pairs(t, "OUTPUT"); got["changed"] != "false" || got["rolled_back"] != "true" || got["active_slot"] != "blue" {
+		t.Errorf("outputs: %v", got)
+	}
+}
+
 func TestPostStepSettlesWhatIsUnsettled(t *testing.T) {
 	for name, test := range map[string]struct {
 		events []event.Event

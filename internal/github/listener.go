@@ -3,6 +3,7 @@ package github
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/org/deploy-action/internal/event"
@@ -23,14 +24,17 @@ type Listener struct {
 	blamed   bool // a stage has an error annotation
 	last     event.Switch
 	putBack  bool
-	changed  bool
+	moves    map[string]move // by environment
 	result   event.Result
 	problems []error // of telling the post step
 }
 
+// move is what served an environment before the run, and what serves it now.
+type move struct{ before, now event.SlotRelease }
+
 // NewListener returns a Listener that speaks through a.
 func NewListener(a *Actions) *Listener {
-	return &Listener{actions: a, stages: make(map[string]event.Stage)}
+	return &Listener{actions: a, stages: make(map[string]event.Stage), moves: make(map[string]move)}
 }
 
 // Event takes one event of the run. It may be called from several goroutines.
@@ -62,7 +66,7 @@ func (l *Listener) stage(name string, r event.Result) {
 	if r.Outcome != event.Failed && r.Outcome != event.Stranded {
 		return
 	}
-	n := annotation{kind: "error", title: "Stage " + name + " failed", text: withHint(r.Reason, r.Hint), pos: r.Pos}
+	n := annotation{kind: "error", title: l.title(name) + " failed", text: withHint(r.Reason, r.Hint), pos: r.Pos}
 	if n.pos == (spec.Pos{}) {
 		n.pos = l.stages[name].Pos
 	}
@@ -73,10 +77,34 @@ func (l *Listener) stage(name string, r event.Result) {
 	l.remark(n)
 }
 
+// title names a stage, or a rollback strategy as the spec does.
+func (l *Listener) title(name string) string {
+	if strategy, ok := strings.CutPrefix(name, "rollback."); ok && l.stages[name].Rollback {
+		return "Rollback " + strategy
+	}
+	return "Stage " + name
+}
+
 func (l *Listener) switched(s event.Switch) {
 	l.last = s
 	l.putBack = l.putBack || s.PutBack || s.Rollback && s.Outcome == event.Succeeded
-	l.changed = l.changed || s.Serving != s.From
+	m, known := l.moves[s.Environment]
+	if !known {
+		m.before = s.From
+	}
+	m.now = s.Serving
+	l.moves[s.Environment] = m
+}
+
+// changed reports whether an environment is served by another release than
+// before the run: not by one that came and went.
+func (l *Listener) changed() bool {
+	for _, m := range l.moves {
+		if m.now != m.before {
+			return true
+		}
+	}
+	return false
 }
 
 // end notes how the run ended. A run that could not be put back stays
@@ -133,7 +161,7 @@ func (l *Listener) outputs(report string) []output {
 		{"url", l.last.URL},
 		{"report", l.actions.fromWorkspace(report)},
 		{"rolled_back", strconv.FormatBool(l.putBack)},
-		{"changed", strconv.FormatBool(l.changed)},
+		{"changed", strconv.FormatBool(l.changed())},
 	}
 }
 

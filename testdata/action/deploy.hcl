@@ -80,4 +80,19 @@ pipeline "selftest" {
     needs = [stage.deploy_v2]
     run   = "curl -fsS http://127.0.0.1:8080/index.html | grep v2"
   }
+
+  # Orphans become children of process 1, which has to reap them.
+  stage "orphans" {
+    type  = "test"
+    needs = [stage.see_v2]
+    run   = <<-EOT
+      (setsid sh -c 'exec >/dev/null 2>&1; : >/tmp/ended' &)
+      until [ -e /tmp/ended ]; do sleep 0.01; done
+      for try in $(seq 500); do
+        grep -lE '^[0-9]+ \(.*\) Z' /proc/[0-9]*/stat 2>/dev/null || exit 0
+        sleep 0.01
+      done
+      exit 1
+    EOT
+  }
 }
