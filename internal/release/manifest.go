@@ -11,9 +11,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/org/deploy-action/internal/machine"
 )
 
 // Manifest is what a release consists of, each folder before what lies in it.
@@ -112,48 +113,10 @@ func (i Item) refusal(links map[string]string) string {
 		return fmt.Sprintf("is neither file, folder nor link (%s)", i.Mode.Type())
 	case path.IsAbs(i.Target):
 		return fmt.Sprintf("is an absolute link (to %s): make it relative, or share the path", i.Target)
-	case !stays(path.Dir(i.Path), i.Target, links):
+	case !machine.LinkStays(path.Dir(i.Path), i.Target, links):
 		return fmt.Sprintf("is a link that leaves the release (to %s)", i.Target)
 	}
 	return ""
-}
-
-// stays reports whether following target from dir stays inside the release,
-// through whatever other links it leads.
-func stays(dir, target string, links map[string]string) bool {
-	at := elements(dir)
-	ahead := strings.Split(target, "/")
-	for hops := 0; len(ahead) > 0; {
-		next := ahead[0]
-		ahead = ahead[1:]
-		switch next {
-		case "", ".":
-			continue
-		case "..":
-			if len(at) == 0 {
-				return false
-			}
-			at = at[:len(at)-1]
-			continue
-		}
-		link, isLink := links[path.Join(path.Join(at...), next)]
-		if !isLink {
-			at = append(at, next)
-			continue
-		}
-		if hops++; hops > 40 || path.IsAbs(link) { // the kernel gives up there as well
-			return false
-		}
-		ahead = append(strings.Split(link, "/"), ahead...)
-	}
-	return true
-}
-
-func elements(dir string) []string {
-	if dir == "." {
-		return nil
-	}
-	return strings.Split(dir, "/")
 }
 
 // sum is the hash of everything the release is but its times.
