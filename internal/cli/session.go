@@ -47,6 +47,7 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 	if err := makeRunDir(r.dir); err != nil {
 		return nil, err
 	}
+	_ = r.handOver() // finish tells; a run that is killed must not leave what only root can remove
 	file, err := os.OpenFile(filepath.Join(r.dir, "events.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -128,8 +129,11 @@ func (r *run) finish() error {
 		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
 	}
 	fmt.Fprintf(r.app.stdout, "Report: %s\n", r.relative(path))
-	return errors.Join(append(errs, r.console.Close(), r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)))...)
+	return errors.Join(append(errs, r.console.Close(), r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)), r.handOver())...)
 }
+
+// handOver gives what runs leave to the owner of the working directory.
+func (r *run) handOver() error { return machine.HandOver(r.app.dir, filepath.Dir(runsDir)) }
 
 // writeJSON writes the report for programs.
 func (r *run) writeJSON() error {
