@@ -45,6 +45,7 @@ bin/actionlint:
 soak: fuzz
 	@scripts/need.sh nginx haproxy
 	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/bench
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact
 
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)
