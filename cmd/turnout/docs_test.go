@@ -92,13 +92,14 @@ var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
 // TestHelpListsEveryOption gives every option of each help text to its command:
 // one that is unknown there would be an error of usage.
 func TestHelpListsEveryOption(t *testing.T) {
-	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "render", "init"} {
-		_, help := turnout(name, "-h")
+	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "render", "init", "artifacts", "artifacts list", "artifacts get"} {
+		command := strings.Fields(name)
+		_, help := turnout(append(command, "-h")...)
 		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {
 			t.Errorf("turnout %s -h lacks an example or the exit codes", name)
 		}
 		for _, match := range helpFlag.FindAllStringSubmatch(help, -1) {
-			if _, output := turnout(name, "-"+match[1]+"=x", "-h"); strings.Contains(output, "not defined") {
+			if _, output := turnout(append(command, "-"+match[1]+"=x", "-h")...); strings.Contains(output, "not defined") {
 				t.Errorf("turnout %s: -%s is in the help only", name, match[1])
 			}
 		}

@@ -99,7 +99,8 @@ func (a *app) command() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			a.validateCommand(), a.fmtCommand(), a.planCommand(), a.runCommand(), a.deployCommand(), a.rollbackCommand(),
-			a.statusCommand(), a.historyCommand(), a.recoverCommand(), a.renderCommand(), a.initCommand(), a.agentCommand(), a.versionCommand(),
+			a.statusCommand(), a.historyCommand(), a.recoverCommand(), a.artifactsCommand(), a.renderCommand(), a.initCommand(),
+			a.agentCommand(), a.versionCommand(),
 		},
 	}
 }
@@ -132,6 +133,26 @@ func subcommand(c *cli.Command) *cli.Command {
 	c.HideHelpCommand = true
 	c.DisableSliceFlagSeparator = true
 	return c
+}
+
+// group is a command of commands, which its own help text lists: the library has
+// another text for one with commands that are not hidden.
+func (a *app) group(c *cli.Command) *cli.Command {
+	for _, sub := range c.Commands {
+		sub.Hidden = true
+	}
+	c.ShellComplete = func(_ context.Context, c *cli.Command) {
+		for _, sub := range c.Commands {
+			fmt.Fprintln(a.stdout, sub.Name)
+		}
+	}
+	c.Action = func(ctx context.Context, c *cli.Command) error {
+		if !c.Args().Present() {
+			return cli.ShowCommandHelp(ctx, c.Root(), c.Name)
+		}
+		return unknownCommand(ctx, c)
+	}
+	return subcommand(c)
 }
 
 func usage(_ context.Context, _ *cli.Command, err error, _ bool) error { return &usageError{err} }

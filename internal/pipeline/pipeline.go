@@ -36,8 +36,8 @@ type Options struct {
 
 // Run runs the stages of p and returns what the run came to; each stage's own
 // result is in its stage.finished event. Stages that do not depend on one that
-// failed go on, unless the plan says fail_fast. A run that does not succeed ends
-// with its rollback strategies.
+// failed go on, unless the plan says fail_fast. A run that does not succeed goes
+// on with its rollback strategies, and every run ends with its artifacts.
 //
 // When ctx ends, running stages are ended and no other begins. Run returns
 // within 7 s then: GitHub kills 7.5 s after its first signal (runner,
@@ -53,8 +53,10 @@ func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 	o.LogDir = logs
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	late, end := outlive(ctx, rollbackTime)
-	defer end()
+	late, tooLate := outlive(ctx, rollbackTime)
+	defer tooLate()
+	last, over := outlive(ctx, artifactTime)
+	defer over()
 	r := newRun(p, o, stop)
 	graph := dag.New[*plan.Stage]()
 	for _, stage := range p.Stages {
@@ -63,6 +65,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 	graph.Walk(p.MaxParallel, func(s *plan.Stage) { r.stage(running, s) })
 	r.result = r.sum(ctx)
 	r.rollBack(ctx, late)
+	r.keepArtifacts(last)
 	return r.result
 }
 

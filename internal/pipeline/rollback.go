@@ -31,6 +31,16 @@ func (r *run) grace(s *plan.Stage) time.Duration {
 	return machine.DefaultGrace
 }
 
+// noTime is why something ends that a cancelled run still had to do.
+type noTime struct{ after time.Duration }
+
+func (n noTime) Error() string {
+	return fmt.Sprintf("no time left, %s after the run was cancelled", n.after)
+}
+
+// Is makes the cause what it stands for: a cancelled context.
+func (noTime) Is(target error) bool { return target == context.Canceled }
+
 // outlive returns a context that ends that long after ctx has.
 func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -40,7 +50,7 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			cancel(fmt.Errorf("no time left, %s after the run was cancelled: %w", by, context.Canceled))
+			cancel(noTime{by})
 		case <-done:
 		}
 	})
@@ -56,10 +66,10 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 // run stranded: what it was to put back is not back. late outlives a cancelled
 // ctx.
 func (r *run) rollBack(ctx, late context.Context) {
+	r.facts.Cancelled = r.result.Outcome == event.Cancelled || ctx.Err() != nil
 	if r.result.Outcome == event.Succeeded {
 		return
 	}
-	r.facts.Cancelled = ctx.Err() != nil
 	var failed []string
 	for _, s := range r.plan.Rollbacks {
 		result, _ := r.carryOut(late, s, r.due)

@@ -12,15 +12,16 @@ import (
 const Schema = 1
 
 type planJSON struct {
-	Schema      int          `json:"schema"`
-	Spec        string       `json:"spec"`
-	Pipeline    string       `json:"pipeline,omitempty"`
-	MaxParallel int          `json:"max_parallel,omitempty"`
-	FailFast    bool         `json:"fail_fast,omitempty"`
-	Waves       [][]string   `json:"waves,omitempty"`
-	Stages      []stageJSON  `json:"stages,omitempty"`
-	Rollbacks   []stageJSON  `json:"rollbacks,omitempty"`
-	Deploys     []deployJSON `json:"deploys,omitempty"`
+	Schema      int            `json:"schema"`
+	Spec        string         `json:"spec"`
+	Pipeline    string         `json:"pipeline,omitempty"`
+	MaxParallel int            `json:"max_parallel,omitempty"`
+	FailFast    bool           `json:"fail_fast,omitempty"`
+	Waves       [][]string     `json:"waves,omitempty"`
+	Stages      []stageJSON    `json:"stages,omitempty"`
+	Rollbacks   []stageJSON    `json:"rollbacks,omitempty"`
+	Deploys     []deployJSON   `json:"deploys,omitempty"`
+	Artifacts   []artifactJSON `json:"artifacts,omitempty"`
 }
 
 type stageJSON struct {
@@ -92,6 +93,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	}
 	for _, deploy := range p.Deploys {
 		out.Deploys = append(out.Deploys, deploy.json())
+	}
+	for _, artifact := range p.Artifacts {
+		out.Artifacts = append(out.Artifacts, artifact.json())
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

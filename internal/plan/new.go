@@ -44,6 +44,9 @@ func New(s *spec.Spec, pipeline *spec.Pipeline) (*Plan, spec.Problems) {
 	for _, from := range pipeline.Rollbacks {
 		p.Rollbacks = append(p.Rollbacks, newRollback(from))
 	}
+	for _, from := range pipeline.Artifacts {
+		p.Artifacts = append(p.Artifacts, newArtifact(from))
+	}
 	return p, nil
 }
 

@@ -19,6 +19,7 @@ type Plan struct {
 	Waves       [][]string // stages that can run side by side, by name
 	Rollbacks   []*Stage   // for a run that fails or is cancelled, in the order of the spec
 	Deploys     []*Deploy  // of Stages, in the same order
+	Artifacts   []*Artifact
 }
 
 // Stage is a stage to run, or a rollback strategy, which is named

@@ -66,6 +66,17 @@ pipeline "release" {
   stage "lint" {
     run = "make lint"
   }
+
+  artifact "app" {
+    path     = "dist"
+    required = true
+  }
+
+  artifact "reports" {
+    path = ["reports/**/*.xml", "!reports/old"]
+    keep = 1
+    when = failed(stage.test)
+  }
 }
 `
 
@@ -123,7 +134,6 @@ func TestUnsupported(t *testing.T) {
 	inFront := "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "proxy \"nginx\" {", "proxy \"nginx\" {\nservers = server.web", 1)
 	inFront = inFront[:strings.Index(inFront, "pipeline")] + stage("") + "}"
 	for what, text := range map[string]string{
-		"artifact": stage("") + "artifact \"b\" {\npath = \"dist\"\n}\n}",
 		"task": "server \"web\" {\nhost = \"10.0.0.1\"\n}\ntask \"t\" {\ntarget = server.web\nrun = \"true\"\n}\n" +
 			"pipeline \"p\" {\nstage \"a\" {\ntask = task.t\n}\n}",
 		"rollback": strings.Replace(inFront, "stage \"a\"", "rollback \"b\" {\nwhen = failed()\ndeploy {\nenvironment = environment.shop\n}\n}\nstage \"a\"", 1),

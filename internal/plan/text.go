@@ -17,6 +17,9 @@ func (p *Plan) Write(w io.Writer) error {
 	for _, deploy := range p.Deploys {
 		deploy.write(&b)
 	}
+	for _, artifact := range p.Artifacts {
+		artifact.write(&b)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -24,9 +24,6 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 			all = append(all, unsupportedEnvironment(stage.Deploy.Environment, stage.Deploy.Pos)...)
 		}
 	}
-	for _, artifact := range p.Artifacts {
-		all = append(all, refuse(artifact.Pos, "Artifact %q would have to be kept; use actions/upload-artifact.", artifact.Name))
-	}
 	for _, rollback := range p.Rollbacks {
 		if rollback.Deploy != nil {
 			all = append(all, unsupportedEnvironment(rollback.Deploy.Environment, rollback.Deploy.Pos)...)

@@ -90,8 +90,8 @@ func anyFailed(stages []cty.Value, facts Facts) bool {
 	return false
 }
 
-// asking is the scope of a rollback's when: failed() and cancelled() may be
-// asked, and all have the same answer.
+// asking is the scope of a when about a run that has ended: failed() and
+// cancelled() may be asked, and all have the same answer.
 func (r *reader) asking(answer cty.Value) *hcl.EvalContext {
 	inner := r.scope.NewChild()
 	asked := runFunction(func([]cty.Value) (cty.Value, error) { return answer, nil })
@@ -99,9 +99,10 @@ func (r *reader) asking(answer cty.Value) *hcl.EvalContext {
 	return inner
 }
 
-// whenRolledBack reads the when of a rollback. HCL keeps the mistakes of what
-// may not be needed for an answer to itself; so every answer is tried.
-func (b *body) whenRolledBack(in reach) *Condition {
+// whenEnded reads a when that is asked once the run has ended. HCL keeps the
+// mistakes of what may not be needed for an answer to itself; so every answer is
+// tried.
+func (b *body) whenEnded(in reach) *Condition {
 	if attribute := b.attribute("when"); attribute == nil || !b.checkCalls(attribute.Expr) {
 		return nil
 	}

@@ -55,7 +55,7 @@ func textFunction(parameter string, result cty.Type, call func(string) (cty.Valu
 // outOfPlace stands for a function that only knows its answer after a run.
 func outOfPlace(name string) function.Function {
 	return runFunction(func([]cty.Value) (cty.Value, error) {
-		return cty.UnknownVal(cty.Bool), errors.New(name + "() has an answer only when a run has ended: it may stand in the when of a rollback block and nowhere else")
+		return cty.UnknownVal(cty.Bool), errors.New(name + "() has an answer only when a run has ended: it may stand in the when of a rollback or artifact block and nowhere else")
 	})
 }
 

@@ -16,7 +16,7 @@ var (
 	}
 	artifactShape = shape{
 		labels:     []string{"name"},
-		attributes: []string{"path", "keep", "required"},
+		attributes: []string{"path", "keep", "required", "when"},
 		required:   []string{"path"},
 	}
 	rollbackShape = shape{
@@ -146,13 +146,15 @@ func ancestors(s *Stage) []string {
 }
 
 func (g *graph) readArtifacts() {
+	anyStage := reach{&g.stages, func(string) bool { return true }}
 	var all registry[*Artifact]
 	for _, block := range g.blocksOf("artifact") {
 		declare(g.reader, &all, block, func(n value.Name, p Pos) *Artifact { return &Artifact{Name: n, Pos: p} })
 	}
 	for _, e := range all.entries {
 		b, a := g.within(e.block, artifactShape), e.made
-		a.Path = parsed(b, "path", relatives, "")
+		a.Patterns = b.globs("path")
+		a.When = b.whenEnded(anyStage)
 		a.Keep = b.integer("keep", span{1, most}, keepArtifacts)
 		a.Required = b.flag("required", false)
 	}
@@ -172,7 +174,7 @@ func (g *graph) readRollbacks() {
 
 func (g *graph) readRollback(made *Rollback, b *body) {
 	anyStage := reach{&g.stages, func(string) bool { return true }}
-	made.When = b.whenRolledBack(anyStage)
+	made.When = b.whenEnded(anyStage)
 	made.Run = b.run(anyStage)
 	made.Env = b.deferredEnvironment(anyStage)
 	made.Deploy = b.deploy(false)

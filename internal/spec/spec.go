@@ -285,11 +285,12 @@ type Analysis struct {
 	Pos             Pos
 }
 
-// Artifact is a path kept after a run.
+// Artifact is what a run keeps of its workspace once it has ended.
 type Artifact struct {
 	Name     value.Name
-	Path     string
-	Keep     int
+	Patterns []string   // globs relative to the workspace; one with "!" in front leaves out
+	When     *Condition // nil: the run succeeded
+	Keep     int        // newest runs
 	Required bool
 	Pos      Pos
 }

@@ -195,6 +195,38 @@ func TestRollbackConditions(t *testing.T) {
 	}
 }
 
+func TestArtifacts(t *testing.T) {
+	all := sound(t, "artifacts.hcl").Pipelines[0].Artifacts
+	app, maps, reports, shots := all[0], all[1], all[2], all[3]
+	if app.When != nil || app.Keep != 5 || app.Required || !slices.Equal(app.Patterns, []string{"dist"}) {
+		t.Errorf("defaults: %+v", app)
+	}
+	if maps.Keep != 1 || !maps.Required || maps.Patterns[2] != `docs/\[draft\].md` || maps.Patterns[4] != "!**/.cache" {
+		t.Errorf("maps: %+v", maps)
+	}
+	if want := []string{"reports/**/*.xml", "coverage/{lcov,clover}.*"}; !slices.Equal(reports.Patterns, want) {
+		t.Errorf("reports: %q", reports.Patterns)
+	}
+	built := map[string]map[string]string{"build": {"kind": "full"}}
+	for _, test := range []struct {
+		facts spec.Facts
+		want  [3]bool // maps, reports, shots
+	}{
+		{spec.Facts{Outputs: built}, [3]bool{true, true, false}},
+		{spec.Facts{Outputs: built, Failed: map[string]bool{"test": true}}, [3]bool{true, true, true}},
+		{spec.Facts{Outputs: built, Failed: map[string]bool{"test": true}, Cancelled: true}, [3]bool{true, true, false}},
+	} {
+		for i, a := range []*spec.Artifact{maps, reports, shots} {
+			if got, err := a.When.Holds(test.facts); got != test.want[i] || err != nil {
+				t.Errorf("%+v: %s: %v, %v", test.facts, a.Name, got, err)
+			}
+		}
+	}
+	if _, err := maps.When.Holds(spec.Facts{}); err == nil || !strings.Contains(err.Error(), `the stage build put out no "kind"`) {
+		t.Errorf("without the output: %v", err)
+	}
+}
+
 func TestJumpHosts(t *testing.T) {
 	s := sound(t, "jumps.hcl")
 	if s.Servers[0].SSH.Via != nil || s.Servers[1].SSH.Via != s.Servers[0] {

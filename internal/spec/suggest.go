@@ -21,6 +21,9 @@ func nearest(name string, names []string) string {
 	return best
 }
 
+// Nearest returns the one of names that name is most likely a typo of, or "".
+func Nearest(name string, names []string) string { return nearest(name, names) }
+
 // didYouMean is the sentence that offers the nearest of names, with a space in
 // front, or "".
 func didYouMean(name string, names []string) string {

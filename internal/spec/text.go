@@ -130,7 +130,7 @@ func (b *body) read(traversal hcl.Traversal, in reach) (read, bool) {
 }
 
 // asksStages reports whether failed() may be asked here.
-func (b *body) asksStages() bool { return b.block.Type == "rollback" }
+func (b *body) asksStages() bool { return b.block.Type == "rollback" || b.block.Type == "artifact" }
 
 // attributeSteps are the names after the root.
 func attributeSteps(traversal hcl.Traversal) []string {
