@@ -1,6 +1,9 @@
 package dag
 
-import "container/heap"
+import (
+	"container/heap"
+	"sync"
+)
 
 // Walk calls do once for every node, each after the calls for those it needs
 // have returned, at most limit at once (below 1 counts as 1). Among nodes that
@@ -9,22 +12,52 @@ import "container/heap"
 // is for do to know. It panics on a cycle.
 func (g *Graph[K]) Walk(limit int, do func(K)) {
 	rank := g.ranks()
-	w := g.newWaiting(func(a, b int) bool {
+	w := &walk{waiting: g.newWaiting(func(a, b int) bool {
 		if rank[a] != rank[b] {
 			return rank[a] > rank[b]
 		}
 		return a < b
-	})
-	returned := make(chan int)
-	for running := 0; running > 0 || w.ready.Len() > 0; running-- {
-		for ; running < max(limit, 1) && w.ready.Len() > 0; running++ {
-			node := heap.Pop(&w.ready).(int)
-			go func() {
-				do(g.nodes[node])
-				returned <- node
-			}()
+	}), left: len(g.nodes)}
+	w.changed.L = &w.mu
+	var workers sync.WaitGroup
+	for range min(max(limit, 1), len(g.nodes)) {
+		workers.Go(func() { w.work(func(node int) { do(g.nodes[node]) }) })
+	}
+	workers.Wait()
+}
+
+// walk is a walk under way. Those who work on it go from one node straight to
+// the next: starting a goroutine for each, and its stack growing anew, would
+// cost more than all the rest here.
+type walk struct {
+	mu      sync.Mutex
+	changed sync.Cond // there may be a node to take, or nothing more to wait for
+	*waiting
+	left int // nodes that nobody has taken
+}
+
+// work visits nodes until none is left.
+func (w *walk) work(do func(node int)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		for w.left > 0 && w.ready.Len() == 0 {
+			w.changed.Wait()
 		}
-		w.done(<-returned)
+		if w.left == 0 {
+			w.changed.Broadcast()
+			return
+		}
+		w.left--
+		node := heap.Pop(&w.ready).(int)
+		w.mu.Unlock()
+		do(node)
+		w.mu.Lock()
+		before := w.ready.Len()
+		w.done(node)
+		for range w.ready.Len() - before - 1 { // one is for this worker
+			w.changed.Signal()
+		}
 	}
 }
 
