@@ -24,8 +24,8 @@ const (
 // out, and the file is parsed again, until what is left is sound.
 func (r *reader) syntax() *hclsyntax.Body {
 	for range mostRounds {
-		file, diags := hclsyntax.ParseConfig(r.mended, r.file, hcl.InitialPos)
-		r.root = file.Body.(*hclsyntax.Body)
+		root, diags := parse(r.mended, r.file)
+		r.root = root
 		fault := firstFault(diags, 1+bytes.Count(r.mended, []byte("\n")))
 		if fault == nil {
 			r.reportRedefined(diags)
