@@ -34,7 +34,7 @@ func (a *app) agentCommand() *cli.Command {
 // operations are all that an agent performs.
 func operations() []machine.Handler {
 	return []machine.Handler{
-		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail),
+		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail), machine.Handle(machine.Find),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
 		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.Prune),
 		machine.Handle(state.Acquire), machine.Handle(state.Release), machine.Handle(state.LockStatus),

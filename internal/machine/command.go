@@ -1,14 +1,17 @@
 package machine
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Run runs a command on the machine. What it writes to stdout and stderr is
@@ -23,11 +26,12 @@ var Run = Op[Command, Exit]{Name: "machine.run", Do: run}
 
 // Command is a command to run. Exactly one of Shell and Args is set.
 type Command struct {
-	Shell string            `json:"shell,omitempty"` // run by /bin/sh -c
-	Args  []string          `json:"args,omitempty"`  // run without a shell
-	Dir   string            `json:"dir,omitempty"`   // empty: that of turnout
-	Env   map[string]string `json:"env,omitempty"`   // on top of Environ
-	Stdin []byte            `json:"stdin,omitempty"` // then end of file
+	Shell  string            `json:"shell,omitempty"`  // run by /bin/sh -c
+	Args   []string          `json:"args,omitempty"`   // run without a shell
+	Script string            `json:"script,omitempty"` // run by Args, as their last argument
+	Dir    string            `json:"dir,omitempty"`    // empty: that of turnout
+	Env    map[string]string `json:"env,omitempty"`    // on top of Environ
+	Stdin  []byte            `json:"stdin,omitempty"`  // then end of file
 
 	Timeout time.Duration `json:"timeout_ns,omitempty"` // 0: none
 	Grace   time.Duration `json:"grace_ns,omitempty"`   // between SIGTERM and SIGKILL; 0: DefaultGrace
@@ -62,7 +66,7 @@ func run(ctx context.Context, at At, c Command) (Exit, error) {
 	}
 	limited, cancel := c.limit(ctx)
 	defer cancel()
-	finished := p.wait(limited, c)
+	finished := p.wait(limited, c, out)
 	exit := p.exit()
 	exit.TimedOut = !finished && ctx.Err() == nil
 	exit.Tail = out.close()
@@ -82,36 +86,100 @@ func (c Command) limit(ctx context.Context) (context.Context, context.CancelFunc
 
 // start starts the command; out's write end is the child's alone afterwards.
 func (c Command) start(out *output) (*process, error) {
-	args := c.Args
+	defer closeFD(out.child)
+	stdin, err := openStdin(c.Stdin)
+	defer closeFD(stdin)
+	if err != nil {
+		return nil, fmt.Errorf("stdin: %w", err)
+	}
+	p := &process{done: make(chan struct{})}
+	attr := &syscall.ProcAttr{
+		Dir: c.Dir, Env: environment(c.Env), Files: []uintptr{uintptr(stdin), uintptr(out.child), uintptr(out.child)},
+		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &p.fd},
+	}
+	if c.Script != "" && c.startPlain(p, *attr) {
+		return p, nil
+	}
+	program, args, err := c.call()
+	if err != nil {
+		return nil, err
+	}
+	if p.group, err = syscall.ForkExec(program, args, attr); err != nil {
+		return nil, c.notStarted(program, err)
+	}
+	return p, nil
+}
+
+// startPlain starts a plain command without its shell and reports whether it did.
+func (c Command) startPlain(p *process, attr syscall.ProcAttr) bool {
+	program, words, environ, is := c.plain(attr.Env)
+	if !is {
+		return false
+	}
+	attr.Env = environ
+	var err error
+	p.group, err = syscall.ForkExec(program, words, &attr)
+	return err == nil
+}
+
+// call is the program to start and its arguments. A program whose name has a
+// slash is seen from the command's directory.
+func (c Command) call() (program string, args []string, err error) {
+	args = c.Args
 	if c.Shell != "" {
 		args = []string{"/bin/sh", "-c", c.Shell}
 	}
 	if len(args) == 0 {
 		panic("machine: a command without Shell or Args")
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = c.Dir
-	cmd.Env = environment(c.Env)
-	cmd.Stdout, cmd.Stderr = out.file, out.file
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if len(c.Stdin) > 0 {
-		cmd.Stdin = bytes.NewReader(c.Stdin)
-		cmd.WaitDelay = drainTime // a child that never reads stdin holds nobody up
+	if c.Script != "" {
+		args = append(slices.Clip(args), c.Script)
 	}
-	if c.Dir != "" { // or the program would be named as missing
-		if _, err := os.Stat(c.Dir); err != nil {
-			return nil, err
+	if strings.Contains(args[0], "/") {
+		return args[0], args, nil
+	}
+	program, err = exec.LookPath(args[0])
+	return program, args, err
+}
+
+// notStarted says which of program and directory it is about.
+func (c Command) notStarted(program string, err error) error {
+	if c.Dir != "" {
+		if _, missing := os.Stat(c.Dir); missing != nil {
+			return missing
 		}
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	return &os.PathError{Op: "exec", Path: program, Err: err}
+}
+
+// openStdin is a file to read text from: one in memory, so that it is no matter
+// how much of it the command reads.
+func openStdin(text []byte) (int, error) {
+	if len(text) == 0 {
+		return unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
-	return watch(cmd), nil
+	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if err == unix.EINVAL { // before Linux 6.3
+		fd, err = unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
+	}
+	for at := 0; err == nil && at < len(text); {
+		var n int
+		n, err = unix.Pwrite(fd, text[at:], int64(at))
+		at += n
+	}
+	return fd, err
 }
 
 // environment is the machine's own with extra on top.
 func environment(extra map[string]string) []string {
-	environ := Environ(os.Environ())
+	own := Environ(os.Environ())
+	environ := make([]string, 0, len(own)+len(extra))
+	for _, variable := range own {
+		name, _, _ := strings.Cut(variable, "=")
+		if _, replaced := extra[name]; !replaced {
+			environ = append(environ, variable)
+		}
+	}
 	for name, value := range extra {
 		environ = append(environ, name+"="+value)
 	}
@@ -142,7 +210,7 @@ func private(variable string) bool {
 
 // String is the command as messages name it: its first line, cut to 60 bytes.
 func (c Command) String() string {
-	text := c.Shell
+	text := cmp.Or(c.Script, c.Shell)
 	if text == "" {
 		text = strings.Join(c.Args, " ")
 	}

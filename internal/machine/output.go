@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -12,79 +14,153 @@ const (
 	tailBytes = 64 << 10
 )
 
+// Sizes of the buffer that output is read into. Most commands say little; for
+// one that fills the pipe (64 KiB), buffer and pipe grow.
+const (
+	smallRead = 4 << 10
+	pipeSize  = 64 << 10
+	largeRead = 1 << 20
+)
+
 // output is where a command's output goes: a pipe that is copied to a stream, or
-// a log file.
+// a log file. It is for one goroutine.
 type output struct {
-	file   *os.File // what the command writes to
-	log    string   // path of the log file; empty for a pipe
-	reader *os.File // read end of the pipe
+	child  int       // what the command writes to
+	log    string    // path of the log file; empty for a pipe
+	reader int       // read end of the pipe; -1 for a log file, and at the end of the output
+	stream io.Writer // nil when it takes no more
+	buffer []byte
 	tail   tail
-	copied chan struct{}
 }
 
 func openOutput(log string, stream io.Writer) (*output, error) {
 	if log != "" {
 		file, err := createLog(log)
-		return &output{file: file, log: log}, err
+		return &output{child: file, log: log, reader: -1}, err
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("pipe2", err)
 	}
-	o := &output{file: w, reader: r, copied: make(chan struct{})}
-	go o.copy(stream)
-	return o, nil
+	return &output{child: ends[1], reader: ends[0], stream: stream}, nil
 }
 
-func createLog(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Chmod(0o600); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// copy reads to the end even where the stream takes no more: a command must not
-// fail because its listener has gone.
-func (o *output) copy(stream io.Writer) {
-	defer close(o.copied)
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := o.reader.Read(buffer)
-		o.tail.add(buffer[:n])
-		if stream != nil && n > 0 {
-			if _, bad := stream.Write(buffer[:n]); bad != nil {
-				stream = nil
-			}
+func createLog(path string) (int, error) {
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_TRUNC|unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		if err = unix.Fchmod(fd, 0o600); err != nil {
+			closeFD(fd)
 		}
-		if err != nil {
+	}
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// over reports whether there is no more to copy.
+func (o *output) over() bool { return o.reader < 0 }
+
+// copy copies what is there, and waits for it if there is nothing. It goes on to
+// the end even where the stream takes no more: a command must not fail because
+// its listener has gone.
+func (o *output) copy() {
+	if o.buffer == nil {
+		o.buffer = make([]byte, smallRead)
+	}
+	n, err := unix.Read(o.reader, o.buffer)
+	if err == unix.EINTR {
+		return
+	}
+	if n <= 0 {
+		closeFD(o.reader)
+		o.reader = -1
+		return
+	}
+	o.tail.add(o.buffer[:n])
+	if o.stream != nil {
+		if _, err := o.stream.Write(o.buffer[:n]); err != nil {
+			o.stream = nil
+		}
+	}
+	if n == len(o.buffer) {
+		o.widen()
+	}
+}
+
+// widen makes room for a command that says much.
+func (o *output) widen() {
+	switch len(o.buffer) {
+	case smallRead:
+		o.buffer = make([]byte, pipeSize)
+	case pipeSize:
+		if _, err := unix.FcntlInt(uintptr(o.reader), unix.F_SETPIPE_SZ, largeRead); err == nil {
+			o.buffer = make([]byte, largeRead)
+		}
+	}
+}
+
+// copyUntil copies what comes until ended is closed.
+func (o *output) copyUntil(ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
 			return
+		default:
+		}
+		if told := poll([2]int{-1, o.reader}, pollTime); told[1] {
+			o.copy()
 		}
 	}
 }
 
 // close lets go of the output and returns its last lines. Whoever still holds
-// the pipe open is not waited for.
+// the pipe open is waited for no longer than drainTime.
 func (o *output) close() []string {
-	o.file.Close()
 	if o.log != "" {
 		lines, _ := lastLines(o.log, tailLines) // a log that is gone has no lines
 		return lines
 	}
-	_ = o.reader.SetReadDeadline(time.Now().Add(drainTime))
-	<-o.copied
-	o.reader.Close()
+	for deadline := time.Now().Add(drainTime); !o.over(); {
+		left := time.Until(deadline)
+		if left <= 0 {
+			closeFD(o.reader)
+			break
+		}
+		if told := poll([2]int{-1, o.reader}, left); told[1] {
+			o.copy()
+		}
+	}
 	return o.tail.lines(tailLines)
+}
+
+// poll waits until one of the files has something to tell, at most for patience;
+// below 0 that is for ever. A file below 0 never has.
+func poll(files [2]int, patience time.Duration) (told [2]bool) {
+	timeout := -1
+	if patience >= 0 {
+		timeout = int(patience.Round(time.Millisecond).Milliseconds())
+	}
+	fds := []unix.PollFd{{Fd: int32(files[0]), Events: unix.POLLIN}, {Fd: int32(files[1]), Events: unix.POLLIN}}
+	_, _ = unix.Poll(fds, timeout) // it fails when a signal comes: nothing was told
+	return [2]bool{fds[0].Revents != 0, fds[1].Revents != 0}
+}
+
+// closeFD closes a file; -1 is none.
+func closeFD(fd int) {
+	if fd >= 0 {
+		_ = unix.Close(fd) // nothing was written to it that could be lost
+	}
 }
 
 // tail keeps the last bytes written to it, at least tailBytes.
 type tail struct{ kept []byte }
 
 func (t *tail) add(p []byte) {
+	if len(p) >= tailBytes {
+		t.kept = append(t.kept[:0], p[len(p)-tailBytes:]...)
+		return
+	}
 	t.kept = append(t.kept, p...)
 	if len(t.kept) > 2*tailBytes {
 		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailBytes:]...)

@@ -4,46 +4,80 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
+// pollTime is how often those are looked at that nothing tells about.
+const pollTime = 10 * time.Millisecond
+
 // process is a started command and the process group it leads.
+//
+// One goroutine sees a command through: it copies the output and reaps the
+// command, and waits for both in one poll(2). That is a thread of its own per
+// command, and still half of what goroutines around os/exec cost.
 type process struct {
-	cmd   *exec.Cmd
-	group int
-	done  chan struct{} // closed once the command itself is reaped
+	group  int
+	fd     int           // tells that the command has ended (pidfd_open(2)); -1 where the kernel is too old
+	done   chan struct{} // closed once the command itself is reaped
+	status syscall.WaitStatus
 }
 
-// watch reaps a command that was started as the leader of its group.
-func watch(cmd *exec.Cmd) *process {
-	p := &process{cmd: cmd, group: cmd.Process.Pid, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		_ = cmd.Wait() // exit reads the state
-	}()
-	return p
-}
-
-// wait returns once the command is done and, unless they may stay, the
-// processes it left behind. It reports whether the command ended by itself.
-func (p *process) wait(ctx context.Context, c Command) bool {
-	finished := true
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		finished = false
-	}
-	if finished && c.Leave {
+// wait copies the output until the command is done and, unless they may stay,
+// the processes it left behind. It reports whether the command ended by itself.
+func (p *process) wait(ctx context.Context, c Command, out *output) bool {
+	end := sync.OnceFunc(func() { p.end(c.Grace) })
+	stop := context.AfterFunc(ctx, end)
+	p.await(out)
+	finished := stop()
+	if finished && (c.Leave || p.empty()) {
 		return true
 	}
-	p.end(c.Grace)
-	<-p.done
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		end()
+	}()
+	out.copyUntil(ended)
 	return finished
+}
+
+// await copies the output until the command is reaped.
+func (p *process) await(out *output) {
+	defer close(p.done)
+	defer func() { closeFD(p.fd) }()
+	for !out.over() || p.fd >= 0 {
+		patience := time.Duration(-1)
+		if p.fd < 0 {
+			patience = pollTime
+		}
+		told := poll([2]int{p.fd, out.reader}, patience)
+		if told[1] {
+			out.copy()
+		}
+		if (told[0] || p.fd < 0) && p.reap(syscall.WNOHANG) {
+			return
+		}
+		if told[0] { // Linux 5.2 gives a pidfd that can't be polled
+			closeFD(p.fd)
+			p.fd = -1
+		}
+	}
+	p.reap(0)
+}
+
+// reap takes the status of the command and reports whether it has ended.
+func (p *process) reap(options int) bool {
+	for {
+		pid, err := syscall.Wait4(p.group, &p.status, options, nil)
+		if err != syscall.EINTR {
+			return pid == p.group || err != nil
+		}
+	}
 }
 
 // end ends the group: SIGTERM, the grace, SIGKILL.
@@ -64,7 +98,7 @@ func (p *process) gone(within time.Duration) bool {
 		return true
 	}
 	deadline := time.After(within)
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(pollTime)
 	defer tick.Stop()
 	for {
 		select {
@@ -121,9 +155,8 @@ func stateAndGroup(stat string) (state string, group int) {
 
 // exit is how the command ended; it must be done.
 func (p *process) exit() Exit {
-	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return Exit{Code: 128 + int(status.Signal()), Signal: status.Signal().String()}
+	if p.status.Signaled() {
+		return Exit{Code: 128 + int(p.status.Signal()), Signal: p.status.Signal().String()}
 	}
-	return Exit{Code: status.ExitStatus()}
+	return Exit{Code: p.status.ExitStatus()}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -31,7 +30,8 @@ func (r *run) newCommand(s *plan.Stage) (*command, error) {
 	}
 	c := &command{in: r, stage: s, log: newLog(r, s)}
 	c.request = machine.Command{
-		Args:    append(slices.Clip(r.shell()), script),
+		Args:    r.shell(),
+		Script:  script,
 		Dir:     filepath.Join(r.Workspace, s.Dir),
 		Timeout: s.Timeout, Grace: r.grace(s),
 		Env: make(map[string]string, len(s.Env)+6),
@@ -101,9 +101,9 @@ func (l *log) result(ctx context.Context, exit machine.Exit, err error) event.Re
 // stops at the first command that fails, also within a pipe; sh that stops at
 // the first command that fails where there is no bash.
 func (r *run) findShell() []string {
-	exit, err := machine.Run.On(context.Background(), r.Machine, machine.Command{Shell: "command -v bash", Timeout: 10 * time.Second})
-	if err == nil && exit.Code == 0 {
-		return []string{"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
+	bash, err := machine.Find.On(context.Background(), r.Machine, machine.File{Path: "bash"})
+	if err == nil {
+		return []string{bash.Path, "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
 	}
 	return []string{"/bin/sh", "-e", "-c"}
 }
