@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/org/deploy-action/internal/event"
@@ -15,21 +17,25 @@ import (
 )
 
 const (
-	maxLine     = 64 << 10 // bytes; a longer line is told in pieces
-	tailLines   = 200
-	maxTailLine = 2 << 10 // bytes of a line that the tail keeps
+	maxText = 64 << 10               // bytes told at once; a longer line is told in pieces
+	idle    = 100 * time.Millisecond // after which the beginning of a line is told, such as a question
 )
 
 // log takes the output of a stage, masked already: all of it goes to the log
-// file as it is, each line to the listeners, and the last lines into the tail.
+// file as it is, and whole lines, many at a time, to the listeners and into the
+// tail. It does nothing for each line: there may be millions.
 type log struct {
 	in     *run
 	stage  *plan.Stage
 	server string   // of a task: who writes; empty for other stages
 	file   *os.File // nil until there is something to write
 	lost   bool     // the file could not be written
-	line   []byte   // begun and not finished
 	tail   tail
+
+	mu    sync.Mutex
+	line  []byte      // begun, and not told yet
+	begun bool        // what line goes on with was told already
+	timer *time.Timer // tells it; nil until it was needed
 }
 
 func newLog(r *run, s *plan.Stage) *log { return &log{in: r, stage: s} }
@@ -45,35 +51,104 @@ func (l *log) attempt(a attempt) {
 // Write never fails: a command must not end because its log can't be kept.
 func (l *log) Write(p []byte) (int, error) {
 	l.keep(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waits := len(l.line) > 0
 	for rest := p; len(rest) > 0; {
-		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		rest = after
-		l.line = append(l.line, line...)
-		for len(l.line) > maxLine {
-			n := runeBoundary(l.line, maxLine)
-			l.tell(l.line[:n])
-			l.line = append(l.line[:0], l.line[n:]...)
+		n := portion(rest, maxText-len(l.line))
+		if len(l.line) == 0 && rest[n-1] == '\n' {
+			l.tell(rest[:n]) // most of much output comes this way
+		} else {
+			waits = l.add(rest[:n]) && waits
 		}
-		if ended {
-			l.tell(l.line)
-			l.line = l.line[:0]
-		}
+		rest = rest[n:]
 	}
+	l.await(waits)
 	return len(p), nil
+}
+
+// portion is how much of p to take next, at most room bytes: up to the end of a
+// line where there is one.
+func portion(p []byte, room int) int {
+	window := p[:min(len(p), room)]
+	if end := bytes.LastIndexByte(window, '\n') + 1; end > 0 {
+		return end
+	}
+	return len(window)
+}
+
+// add adds to what is begun, tells it when it is whole or as much as may be told
+// at once, and reports whether all of it still waits.
+func (l *log) add(p []byte) bool {
+	l.line = append(l.line, p...)
+	n := 0
+	switch {
+	case p[len(p)-1] == '\n':
+		n = len(l.line)
+	case len(l.line) == maxText:
+		n = uncut(l.line)
+	default:
+		return true
+	}
+	l.tell(l.line[:n])
+	l.line = append(l.line[:0], l.line[n:]...)
+	return false
+}
+
+// await sees to it that what is begun is told soon, unless it waits for that
+// already.
+func (l *log) await(waits bool) {
+	switch {
+	case len(l.line) == 0 && l.timer != nil:
+		l.timer.Stop()
+	case len(l.line) == 0 || waits:
+	case l.timer == nil:
+		l.timer = time.AfterFunc(idle, l.tellBegun)
+	default:
+		l.timer.Reset(idle)
+	}
+}
+
+// tellBegun tells a line that is not finished.
+func (l *log) tellBegun() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.line) > 0 {
+		l.tell(l.line)
+		l.line = l.line[:0]
+	}
 }
 
 // flush tells a last line that came without its newline.
 func (l *log) flush() {
-	if len(l.line) > 0 {
-		l.tell(l.line)
-		l.line = nil
-	}
+	l.tellBegun()
+	l.begun = false
 }
 
-func (l *log) tell(line []byte) {
-	text := strings.ToValidUTF8(string(bytes.TrimSuffix(line, []byte{'\r'})), "\uFFFD")
+// tell tells lines to the listeners. Where a line's beginning was told already,
+// its newline alone is no other line.
+func (l *log) tell(lines []byte) {
+	if l.begun && lines[0] == '\n' {
+		lines = lines[1:]
+	}
+	if l.begun = len(lines) > 0 && lines[len(lines)-1] != '\n'; len(lines) == 0 {
+		return
+	}
+	text := clean(lines)
 	l.tail.add(text)
 	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text, Server: l.server}})
+}
+
+// clean is the text of lines as listeners get it.
+func clean(lines []byte) string {
+	lines = bytes.TrimSuffix(lines, []byte{'\n'})
+	if bytes.IndexByte(lines, '\r') >= 0 {
+		lines = bytes.TrimSuffix(bytes.ReplaceAll(lines, []byte("\r\n"), []byte{'\n'}), []byte{'\r'})
+	}
+	if utf8.Valid(lines) {
+		return string(lines)
+	}
+	return strings.ToValidUTF8(string(lines), "\uFFFD")
 }
 
 // keep writes to the log file, which is made when there is something to write.
@@ -137,40 +212,10 @@ func (l *log) name() string {
 }
 
 func (l *log) close() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	if l.file != nil {
 		l.file.Close()
 	}
-}
-
-// runeBoundary is the largest place up to n that is not within a character.
-func runeBoundary(b []byte, n int) int {
-	for back := range utf8.UTFMax {
-		if utf8.RuneStart(b[n-back]) {
-			return n - back
-		}
-	}
-	return n // no UTF-8 at all
-}
-
-// tail keeps the last lines added to it.
-type tail struct {
-	kept   []string
-	oldest int
-}
-
-func (t *tail) add(line string) {
-	if len(line) > maxTailLine {
-		line = strings.Clone(line[:runeBoundary([]byte(line), maxTailLine)]) + " …"
-	}
-	if len(t.kept) < tailLines {
-		t.kept = append(t.kept, line)
-		return
-	}
-	t.kept[t.oldest] = line
-	t.oldest = (t.oldest + 1) % tailLines
-}
-
-// lines are what is kept, oldest first.
-func (t *tail) lines() []string {
-	return append(append([]string(nil), t.kept[t.oldest:]...), t.kept[:t.oldest]...)
 }
