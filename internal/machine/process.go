@@ -119,7 +119,12 @@ func (p *process) empty() bool {
 	default:
 		return false
 	}
-	return errors.Is(syscall.Kill(-p.group, 0), syscall.ESRCH) || !living(p.group)
+	if errors.Is(syscall.Kill(-p.group, 0), syscall.ESRCH) {
+		return true
+	}
+	// Looking through /proc takes a while: a member that forks and dies within it
+	// is seen dead, and its child not at all. A second look sees the child.
+	return !living(p.group) && !living(p.group)
 }
 
 // living reports whether a process of the group is more than a zombie. In a
