@@ -11,13 +11,7 @@ import (
 // Walk returns when all calls have; what a failed node means for its dependants
 // is for do to know. It panics on a cycle.
 func (g *Graph[K]) Walk(limit int, do func(K)) {
-	rank := g.ranks()
-	w := &walk{waiting: g.newWaiting(func(a, b int) bool {
-		if rank[a] != rank[b] {
-			return rank[a] > rank[b]
-		}
-		return a < b
-	}), left: len(g.nodes)}
+	w := &walk{waiting: g.newWaiting(g.longestFirst()), left: len(g.nodes)}
 	w.changed.L = &w.mu
 	var workers sync.WaitGroup
 	for range min(max(limit, 1), len(g.nodes)) {
@@ -58,6 +52,17 @@ func (w *walk) work(do func(node int)) {
 		for range w.ready.Len() - before - 1 { // one is for this worker
 			w.changed.Signal()
 		}
+	}
+}
+
+// longestFirst orders nodes by the length of the path of dependants behind them.
+func (g *Graph[K]) longestFirst() func(a, b int) bool {
+	rank := g.ranks()
+	return func(a, b int) bool {
+		if rank[a] != rank[b] {
+			return rank[a] > rank[b]
+		}
+		return a < b
 	}
 }
 
