@@ -1,5 +1,5 @@
-// Package templates carries the built-in proxy templates. They are rendered by
-// package proxy, which documents what they may use.
+// Package templates carries the built-in templates: those of the proxies, which
+// package proxy renders and documents, and the page of package report.
 package templates
 
 import _ "embed"
@@ -14,3 +14,13 @@ var NGINX string
 //
 //go:embed haproxy.cfg.tmpl
 var HAProxy string
+
+// ReportHTML is the template of the report as a page.
+//
+//go:embed report.html.tmpl
+var ReportHTML string
+
+// ReportCSS is the style sheet of that page, which carries it.
+//
+//go:embed report.css
+var ReportCSS string

@@ -2,17 +2,12 @@ package report
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
 )
 
 const (
-	slowRun   = 600 * time.Second // a pipeline past it is called slow
-	slowShare = 50                // percent of a run that make one stage worth a word
-	someTime  = time.Minute       // shorter runs need no advice on speed
-
 	// A p99 has risen when it is past both, as a canary's latency is judged.
 	p99Ratio = 1.5
 	p99More  = 50 * time.Millisecond
@@ -37,11 +32,27 @@ func (w *writer) recommendations() {
 
 // advice is what a run suggests doing, the most urgent first, as plain text.
 func advice(a *account) []string {
-	list := a.failures()
+	list := a.unsettled()
+	list = append(list, a.failures()...)
 	for _, s := range a.switches {
 		list = append(list, ofSwitch(s.Switch)...)
 	}
+	list = append(list, a.lostServers()...)
 	return append(append(list, a.flaky()...), a.speed()...)
+}
+
+// unsettled is what the run left half done.
+func (a *account) unsettled() []string {
+	var list []string
+	for _, b := range a.brokenOff() {
+		list = append(list, fmt.Sprintf("%s: the run ended in the middle of the switch: turnout recover %s settles it, as the next run would.", b.environment, b.environment))
+	}
+	for _, s := range a.rollbacks {
+		if s.result.Outcome == event.Failed || s.result.Outcome == event.Stranded {
+			list = append(list, sentence(fmt.Sprintf("Rollback strategy %s failed%s%s.", s.strategy(), at(s.Pos), because(s.result.Reason)), s.result.Hint))
+		}
+	}
+	return list
 }
 
 func (a *account) failures() []string {
@@ -55,7 +66,11 @@ func (a *account) failures() []string {
 	}
 	var list []string
 	for _, s := range hard[:min(len(hard), 5)] {
-		list = append(list, strings.TrimSpace(fmt.Sprintf("Stage %s failed (%s): its last lines are below. %s", s.Name, place(s.Pos), s.result.Hint)))
+		text := "Stage " + s.Name + " failed" + at(s.Pos)
+		if len(s.result.Tail) > 0 {
+			text += ": its last lines are below"
+		}
+		list = append(list, sentence(text+".", s.result.Hint))
 	}
 	if len(hard) > 5 {
 		list = append(list, fmt.Sprintf("%d more stages failed: see the table.", len(hard)-5))
@@ -64,6 +79,14 @@ func (a *account) failures() []string {
 		list = append(list, fmt.Sprintf("The run went on past failures of %s, as on_failure says: fix them or remove them, a check nobody heeds costs time.", names(soft)))
 	}
 	return list
+}
+
+// sentence is text, and a hint if there is one.
+func sentence(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + " Hint: " + hint
 }
 
 // ofSwitch is the advice that one switch gives.
@@ -91,80 +114,34 @@ func risen(t event.Traffic) bool {
 	return t.P99Before > 0 && t.P99After-t.P99Before > p99More && float64(t.P99After) > p99Ratio*float64(t.P99Before)
 }
 
+// lostServers names the servers that failed in tasks that succeeded all the same.
+func (a *account) lostServers() []string {
+	var list []string
+	for _, task := range a.everything() {
+		servers := task.servers()
+		var failed []string
+		for _, s := range servers {
+			if s.outcome() == event.Failed {
+				failed = append(failed, s.Server)
+			}
+		}
+		if len(failed) > 0 && task.result.Outcome == event.Succeeded {
+			list = append(list, fmt.Sprintf("Stage %s succeeded, yet %d of %s failed: %s.", task.Name, len(failed), count(len(servers), "server", "servers"), enumerate(failed)))
+		}
+	}
+	return list
+}
+
 // flaky names stages that passed only when repeated.
 func (a *account) flaky() []string {
 	var found []*stage
-	for _, s := range a.with(event.Succeeded) {
-		if s.attempts() > 1 {
+	for _, s := range a.stages {
+		if s.flaky() {
 			found = append(found, s)
 		}
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("Passed only on a retry, so flaky: %s. The reasons of the first attempts are in the table.", names(found))}
-}
-
-// speed says what would make the run shorter.
-func (a *account) speed() []string {
-	total := a.result.Took
-	if len(a.stages) < 2 || total < someTime {
-		return nil
-	}
-	var list []string
-	if total > slowRun {
-		list = append(list, fmt.Sprintf("The run took %s, more than %s.", took(total), took(slowRun)))
-	}
-	if s := a.slowest(); s.result.Took*100 >= total*slowShare {
-		list = append(list, fmt.Sprintf("Stage %s took %s, %d %% of the run: start there.", s.Name, took(s.result.Took), s.result.Took*100/total))
-	}
-	return append(list, a.bound(total))
-}
-
-// bound says whether the graph or the number of workers sets the pace.
-func (a *account) bound(total time.Duration) string {
-	chain, length := a.longestChain()
-	path := fmt.Sprintf("The longest chain of stages, %s, took %s of %s", strings.Join(chain, " → "), took(length), took(total))
-	if length*100 < total*80 {
-		return path + ": the rest is waiting for a free place, so a higher max_parallel would shorten the run."
-	}
-	return path + ": more workers would not help, only shorter stages on it or fewer needs."
-}
-
-func (a *account) slowest() *stage {
-	longest := a.stages[0]
-	for _, s := range a.stages {
-		if s.result.Took > longest.result.Took {
-			longest = s
-		}
-	}
-	return longest
-}
-
-// longestChain is the path through the graph that took longest. Needs point at
-// stages that ran earlier, so one walk in run order finds it.
-func (a *account) longestChain() (chain []string, length time.Duration) {
-	type end struct {
-		before string
-		length time.Duration
-	}
-	ends := make(map[string]end, len(a.stages))
-	last := ""
-	for _, s := range a.stages {
-		e := end{}
-		for _, need := range s.Needs {
-			if before := ends[need]; before.length > e.length {
-				e = end{need, before.length}
-			}
-		}
-		e.length += s.result.Took
-		ends[s.Name] = e
-		if e.length > length {
-			last, length = s.Name, e.length
-		}
-	}
-	for name := last; name != ""; name = ends[name].before {
-		chain = append([]string{name}, chain...)
-	}
-	return chain, length
+	return []string{fmt.Sprintf("Passed only on a retry, so flaky: %s. Every attempt and its reason is below.", names(found))}
 }

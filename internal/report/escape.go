@@ -20,11 +20,20 @@ const special = "\\`*_[<>|~$@#&"
 // output with: CSI … final byte, OSC … BEL or ST.
 var terminal = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
 
-// inline is s as plain text within a line of Markdown: one line, nothing in it
-// formats, links, mentions or ends a table cell.
-func inline(s string) string {
+// short is s as text within a sentence or a table cell: one line, bounded.
+func short(s string) string { return clip(oneLine(s), maxCell) }
+
+// inline is s as plain text within a line of Markdown.
+func inline(s string) string { return escape(short(s)) }
+
+// escape is a line of text as Markdown: nothing in it formats, links, mentions
+// or ends a table cell.
+func escape(s string) string {
+	if !strings.ContainsAny(s, special) {
+		return s
+	}
 	var b strings.Builder
-	text := []rune(clip(oneLine(s), maxCell))
+	text := []rune(s)
 	for i, r := range text {
 		if strings.ContainsRune(special, r) && !(r == '_' && inWord(text, i)) {
 			fmt.Fprintf(&b, "&#%d;", r)
@@ -63,8 +72,9 @@ func code(s string) string {
 // fence is text as a code block whose fence is longer than any run of backticks
 // in the text.
 func fence(language, text string) string {
+	text = strings.TrimRight(printable(text), "\n")
 	ticks := strings.Repeat("`", max(3, longestRun(text, '`')+1))
-	return ticks + language + "\n" + strings.TrimRight(printable(text), "\n") + "\n" + ticks
+	return ticks + language + "\n" + text + "\n" + ticks
 }
 
 // longestRun is the length of the longest run of c in s.
@@ -113,6 +123,9 @@ func oneLine(s string) string { return strings.Join(strings.Fields(printable(s))
 // printable is s as valid UTF-8 without the colours, control characters and
 // direction overrides that would change how a page reads.
 func printable(s string) string {
+	if plain(s) {
+		return s
+	}
 	s = terminal.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -127,9 +140,19 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
+// plain reports whether s is nothing but ASCII that is seen, as most text is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // clip is s of at most n runes, the last of them "…" when it was longer.
 func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
+	if len(s) <= n || utf8.RuneCountInString(s) <= n {
 		return s
 	}
 	return string([]rune(s)[:n-1]) + "…"

@@ -6,43 +6,50 @@ import (
 	"github.com/org/deploy-action/internal/event"
 )
 
-// headline says how the run ended, in one line.
-func headline(a *account) string {
-	if !a.finished {
-		return "## ❔ " + a.subject() + " did not finish: the event log ends before the run does"
+// headline says how the run ended and what serves now, in one line.
+func (a *account) headline() string {
+	if serving := a.serving(); serving != nil && a.result.Outcome != event.Stranded {
+		return a.ending() + "; " + enumerate(serving)
 	}
-	line := "## " + mark(a.result.Outcome) + " "
+	return a.ending()
+}
+
+// ending says how the run ended, in one line.
+func (a *account) ending() string {
+	if !a.finished {
+		return a.subject() + " did not finish: the event log ends before the run does"
+	}
 	switch a.result.Outcome {
 	case event.Succeeded:
-		return line + a.subject() + " succeeded in " + took(a.result.Took) + a.serving()
+		return a.subject() + " succeeded in " + took(a.result.Took)
 	case event.Stranded:
-		return line + "Needs a hand: " + a.stranded()
+		return "Needs a hand: " + a.stranded()
 	case event.Cancelled:
-		return line + a.subject() + " was cancelled after " + took(a.result.Took) + because(a.result.Reason) + a.serving()
+		return a.subject() + " was cancelled after " + took(a.result.Took) + because(a.result.Reason)
 	}
-	return line + a.subject() + " " + string(a.result.Outcome) + " after " + took(a.result.Took) + because(a.reason()) + a.serving()
+	return a.subject() + " " + short(string(a.result.Outcome)) + " after " + took(a.result.Took) + because(a.reason())
 }
 
 // subject is what ran: "Pipeline release", "Deploy of shop".
 func (a *account) subject() string {
 	switch {
 	case a.run.Pipeline != "":
-		return "Pipeline " + inline(a.run.Pipeline)
+		return "Pipeline " + short(a.run.Pipeline)
 	case a.run.Command == "" || a.run.Command == "run":
 		return "The run"
 	}
 	verb := strings.ToUpper(a.run.Command[:1]) + a.run.Command[1:]
 	if len(a.switches) == 0 {
-		return inline(verb)
+		return short(verb)
 	}
-	return inline(verb) + " of " + inline(a.switches[0].Environment)
+	return short(verb) + " of " + short(a.switches[0].Environment)
 }
 
 // stranded says what could not be put back and where.
 func (a *account) stranded() string {
 	for _, s := range a.switches {
 		if s.Outcome == event.Stranded {
-			return inline(s.Environment) + " behind " + inline(s.Proxy) + because(s.Reason) + "; " + serves(s.Switch)
+			return short(s.Environment) + " behind " + short(s.Proxy) + because(s.Reason) + "; " + serves(s.Switch)
 		}
 	}
 	return a.subject() + because(a.reason())
@@ -60,7 +67,7 @@ func (a *account) reason() string {
 }
 
 // serving says what each environment that the run touched serves now.
-func (a *account) serving() string {
+func (a *account) serving() []string {
 	var parts []string
 	latest := make(map[string]event.Switch)
 	for _, s := range a.switches {
@@ -72,46 +79,30 @@ func (a *account) serving() string {
 			delete(latest, s.Environment)
 		}
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "; " + enumerate(parts)
+	return parts
 }
 
 func serves(s event.Switch) string {
 	if s.Unseen() {
-		return inline(s.Environment) + " is as it was"
+		return short(s.Environment) + " is as it was"
 	}
-	return inline(s.Environment) + " serves " + slot(s.Serving)
+	return short(s.Environment) + " serves " + slot(s.Serving)
 }
 
 func because(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + strings.TrimRight(inline(reason), ".")
+	return ": " + strings.TrimRight(short(reason), ".")
 }
 
-// origin is where the run comes from.
-func (a *account) origin() string {
-	var parts []string
-	add := func(label, text string) {
-		if text != "" {
-			parts = append(parts, label+code(text))
-		}
+// fact is something to know about a run.
+type fact struct{ Name, Value string }
+
+// origin is where the run comes from; what is not known is empty.
+func (a *account) origin() []fact {
+	return []fact{
+		{"spec", a.run.Spec}, {"commit", a.run.Commit}, {"ref", a.run.Ref},
+		{"by", a.run.Actor}, {"run", a.run.ID}, {"turnout", a.run.Version},
 	}
-	add("spec ", a.run.Spec)
-	add("commit ", a.run.Commit)
-	add("ref ", a.run.Ref)
-	add("by ", a.run.Actor)
-	add("run ", a.run.ID)
-	add("turnout ", a.run.Version)
-	if a.run.URL != "" {
-		parts = append(parts, inline(a.run.URL))
-	}
-	text := strings.Join(parts, " · ")
-	if a.result.Hint != "" {
-		text = "**Next:** " + inline(a.result.Hint) + "\n\n" + text
-	}
-	return text
 }

@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"github.com/org/deploy-action/internal/event"
@@ -16,6 +17,7 @@ type Options struct {
 	// ones first, then the last lines of failed stages, then configuration
 	// diffs, then rows of tables.
 	Limit int
+
 	// Full is where the report without cuts is kept, named where something was
 	// cut; empty: nowhere.
 	Full string
@@ -43,14 +45,13 @@ func Markdown(events []event.Event, o Options) string {
 		return text
 	}
 	limit := max(o.Limit, minLimit)
-	for _, c := range tighter(whole) {
-		if len(text) <= limit {
-			return text
-		}
-		text = write(a, c, o.Full)
-	}
 	if len(text) <= limit {
 		return text
+	}
+	all := tighter(whole)
+	mildest := sort.Search(len(all), func(i int) bool { return len(write(a, all[i], o.Full)) <= limit })
+	if mildest < len(all) {
+		return write(a, all[mildest], o.Full)
 	}
 	return shortest(a, limit, o.Full)
 }
@@ -59,10 +60,10 @@ func Markdown(events []event.Event, o Options) string {
 // too long.
 func shortest(a *account, limit int, full string) string {
 	where := "\n\n" + pointer("The report is too long for this place", full)
-	if text := headline(a) + where; len(text) <= limit {
+	if text := "## " + mark(a.result.Outcome) + " " + escape(a.headline()) + where; len(text) <= limit {
 		return text
 	}
-	return "## " + mark(a.result.Outcome) + " The run " + string(a.result.Outcome)
+	return "## " + mark(a.result.Outcome) + " The run " + inline(string(a.result.Outcome))
 }
 
 // tighter lists cuts from the mildest on, one kind after the other.
@@ -83,16 +84,34 @@ func tighter(c cuts) []cuts {
 
 func write(a *account, c cuts, full string) string {
 	w := &writer{account: a, cuts: c, full: full}
-	w.para(headline(a))
-	w.para(a.origin())
+	w.para("## " + mark(a.result.Outcome) + " " + escape(a.headline()))
+	w.origin()
 	w.recommendations()
-	for _, s := range a.switches {
-		w.switched(s)
-	}
+	w.brokenOff()
+	w.switches()
 	w.stages()
+	w.attempts()
+	w.rollbacks()
+	w.servers()
+	w.artifacts()
 	w.tails()
 	w.notes()
 	return w.String()
+}
+
+// origin writes what to do next and where the run comes from.
+func (w *writer) origin() {
+	if hint := w.account.result.Hint; hint != "" {
+		w.para("**Next:** " + inline(hint))
+	}
+	var parts []string
+	for _, f := range shortFacts(w.account.origin()) {
+		parts = append(parts, f.Name+" "+code(f.Value))
+	}
+	if url := w.account.run.URL; url != "" {
+		parts = append(parts, inline(url))
+	}
+	w.para(strings.Join(parts, " · "))
 }
 
 // writer builds a report of an account within cuts.
@@ -136,6 +155,17 @@ func (w *writer) folded(title, language string, lines []string) {
 	w.para("<details><summary>" + inline(title) + "</summary>")
 	w.para(fence(language, strings.Join(lines, "\n")))
 	w.para("</details>")
+}
+
+// some gives each of n sections to write, as many as tables may have rows, and
+// says what is left out.
+func (w *writer) some(n int, one, many string, section func(i int)) {
+	for i := range min(n, w.cuts.rows) {
+		section(i)
+	}
+	if left := n - w.cuts.rows; left > 0 {
+		w.para(pointer(count(left, one+" is", many+" are")+" left out", w.full))
+	}
 }
 
 // pointer says that something was left out and where it is.

@@ -69,14 +69,14 @@ func (l *log) finish(r event.Result) []event.Event {
 	return l.add(event.Event{Kind: event.RunFinished, Result: &r}).events
 }
 
-func at(line int) spec.Pos { return spec.Pos{File: "deploy.hcl", Line: line, Column: 3} }
+func line(n int) spec.Pos { return spec.Pos{File: "deploy.hcl", Line: n, Column: 3} }
 
 var stages = []event.Stage{
-	{Name: "build", Type: "build", Body: "run", Pos: at(20)},
-	{Name: "test[unit]", Type: "test", Body: "run", Needs: []string{"build"}, Pos: at(25)},
-	{Name: "audit", Body: "run", Needs: []string{"build"}, Pos: at(31)},
-	{Name: "deploy", Type: "deploy", Body: "deploy", Needs: []string{"test[unit]", "audit"}, Pos: at(40)},
-	{Name: "notify", Body: "run", Needs: []string{"deploy"}, Pos: at(50)},
+	{Name: "build", Type: "build", Body: "run", Pos: line(20)},
+	{Name: "test[unit]", Type: "test", Body: "run", Needs: []string{"build"}, Pos: line(25)},
+	{Name: "audit", Body: "run", Needs: []string{"build"}, Pos: line(31)},
+	{Name: "deploy", Type: "deploy", Body: "deploy", Needs: []string{"test[unit]", "audit"}, Pos: line(40)},
+	{Name: "notify", Body: "run", Needs: []string{"deploy"}, Pos: line(50)},
 }
 
 var blueGreen = event.Switch{
@@ -84,7 +84,7 @@ var blueGreen = event.Switch{
 	From:    event.SlotRelease{Slot: "blue", Release: "20261123t101500z-aaaa1111"},
 	To:      event.SlotRelease{Slot: "green", Release: "20261124t093012z-bbbb2222"},
 	Serving: event.SlotRelease{Slot: "green", Release: "20261124t093012z-bbbb2222"},
-	Outcome: event.Succeeded, Took: 36200 * time.Millisecond, Pos: at(42), ConfigPath: "/etc/nginx/conf.d/shop.conf",
+	Outcome: event.Succeeded, Took: 36200 * time.Millisecond, Pos: line(42), ConfigPath: "/etc/nginx/conf.d/shop.conf",
 	Traffic: &event.Traffic{Requests: 412, P99Before: 4 * time.Millisecond, P99After: 5 * time.Millisecond, LongestGap: 52 * time.Millisecond},
 	Drained: &event.Drain{Slot: "blue", Before: 12, Took: 3100 * time.Millisecond},
 	Timeline: []event.TimelineItem{
@@ -99,13 +99,13 @@ var blueGreen = event.Switch{
 func succeeded() []event.Event {
 	l := newLog(stages...).good("build", 42*time.Second).start("test[unit]").start("audit").wait(9 * time.Second)
 	l.add(event.Event{Kind: event.StageRetry, Stage: "test[unit]", Attempt: &event.Attempt{Number: 1, Of: 3, Error: "exit status 1", Took: 9 * time.Second, Wait: 5 * time.Second}})
-	l.end("audit", event.Result{Outcome: event.Failed, Ignored: true, Reason: "npm audit: exit status 1", Attempts: 1, Took: 9 * time.Second, ExitCode: 1, Tail: []string{"1 high severity vulnerability"}, Pos: at(31)})
+	l.end("audit", event.Result{Outcome: event.Failed, Ignored: true, Reason: "npm audit: exit status 1", Attempts: 1, Took: 9 * time.Second, ExitCode: 1, Tail: []string{"1 high severity vulnerability"}, Pos: line(31)})
 	l.wait(14*time.Second).end("test[unit]", event.Result{Outcome: event.Succeeded, Attempts: 2, Took: 23 * time.Second})
 	s := blueGreen
 	s.Reloads, s.Diff = 1, "--- shop.conf\n+++ shop.conf\n@@ -4 +4 @@\n-    server 127.0.0.1:8081;\n+    server 127.0.0.1:8083;\n"
 	l.start("deploy").wait(s.Took).switched(s).end("deploy", event.Result{Outcome: event.Succeeded, Attempts: 1, Took: s.Took})
-	l.end("notify", event.Result{Outcome: event.Skipped, Reason: "when is false: github.ref == \"refs/tags/v1\"", Pos: at(50)})
-	l.add(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Warning, Text: "artifact app: dist is missing", Hint: "required = true makes this a failure", Pos: at(60)}})
+	l.end("notify", event.Result{Outcome: event.Skipped, Reason: "when is false: github.ref == \"refs/tags/v1\"", Pos: line(50)})
+	l.add(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Warning, Text: "artifact app: dist is missing", Hint: "required = true makes this a failure", Pos: line(60)}})
 	return l.finish(event.Result{Outcome: event.Succeeded, Took: 101200 * time.Millisecond})
 }
 
@@ -115,10 +115,10 @@ func putBack() []event.Event {
 	s.Reason = "watch: GET /healthz: 502 for 3 of 3 probes"
 	s.Traffic = &event.Traffic{Requests: 140, Failed: 3, FirstError: "GET /healthz: 502", P99Before: 4 * time.Millisecond, P99After: 180 * time.Millisecond, LongestGap: 210 * time.Millisecond}
 	s.Logs = []string{"listening on 8082", "panic: ``` no config", "exit 2"}
-	r := event.Result{Outcome: event.Failed, Reason: s.Reason, Hint: "read the slot's log, then deploy again", Attempts: 1, Took: s.Took, Tail: []string{"watch failed"}, Pos: at(40)}
+	r := event.Result{Outcome: event.Failed, Reason: s.Reason, Hint: "read the slot's log, then deploy again", Attempts: 1, Took: s.Took, Tail: []string{"watch failed"}, Pos: line(40)}
 	l := newLog(stages...).good("build", 12*time.Minute).good("test[unit]", time.Minute).good("audit", time.Second)
 	l.start("deploy").wait(s.Took).switched(s).end("deploy", r)
-	l.end("notify", event.Result{Outcome: event.Blocked, Reason: "deploy did not succeed", Pos: at(50)})
+	l.end("notify", event.Result{Outcome: event.Blocked, Reason: "deploy did not succeed", Pos: line(50)})
 	return l.finish(event.Result{Outcome: event.Failed, Reason: "stage deploy: " + s.Reason, Hint: r.Hint, Took: 14 * time.Minute, ExitCode: 1})
 }
 
@@ -146,7 +146,7 @@ func killed() []event.Event {
 
 func hostile() []event.Event {
 	evil := "a|b `c` <img src=x onerror=alert(1)> **d** @org #1 \"]; click n1 \"javascript:alert(1)\"\nsection x :y ``` \x1b[31m\u202eend"
-	l := newLog(event.Stage{Name: evil, Type: evil, Pos: at(1)}, event.Stage{Name: "end", Needs: []string{evil, "missing"}})
+	l := newLog(event.Stage{Name: evil, Type: evil, Pos: line(1)}, event.Stage{Name: "end", Needs: []string{evil, "missing"}})
 	l.start(evil).end(evil, event.Result{Outcome: event.Failed, Reason: evil, Hint: evil, Took: time.Second, Tail: strings.Split(evil, "\n"), Attempts: 1})
 	s := blueGreen
 	s.Environment, s.Reason, s.Outcome, s.Logs, s.Diff = evil, evil, event.Failed, []string{"````", evil}, "+```\n+</details>\n"
@@ -280,9 +280,11 @@ func TestAdvice(t *testing.T) {
 		want   string
 	}{
 		"failed stage":    {putBack(), "Stage deploy failed (deploy.hcl:40)"},
-		"over 600 s":      {putBack(), "The run took 14 min 00 s, more than 10 min 00 s."},
-		"slowest":         {putBack(), "Stage build took 12 min 00 s, 85 % of the run"},
-		"chain":           {putBack(), "build → test[unit] → deploy"},
+		"over 600 s":      {putBack(), "The run took 14 min 00 s, more than 10 min 00 s. The slowest stages: build 12 min 00 s (85 %)."},
+		"chain":           {succeeded(), "The longest chain of stages, build → test[unit] → deploy, took 1 min 41 s of 1 min 41 s: more places would not help"},
+		"rolled back":     {recorded(t, "rolled_back"), "Rollback strategy page failed (deploy.hcl:191): exit status 6. Hint: the page was not sent"},
+		"lost server":     {recorded(t, "release"), "Stage warm_cache succeeded, yet 1 of 4 servers failed: web04."},
+		"broken off":      {recorded(t, "killed"), "shop: the run ended in the middle of the switch: turnout recover shop settles it"},
 		"p99":             {putBack(), "p99 rose from 4 ms to 180 ms"},
 		"failed requests": {putBack(), "3 requests of the prober failed"},
 		"flaky":           {succeeded(), "Passed only on a retry, so flaky: test[unit]."},
@@ -310,12 +312,9 @@ func FuzzMarkdown(f *testing.F) {
 	f.Add("a|b", "```")
 	f.Add("<script>", "\"] --> n2")
 	f.Add("\r\n\x00", "\u202e`")
+	f.Add("", "``\x1e`") // a fence, once the control character is gone
 	f.Fuzz(func(t *testing.T, a, b string) {
-		l := newLog(event.Stage{Name: a, Type: b}, event.Stage{Name: "z", Needs: []string{a}})
-		l.start(a).end(a, event.Result{Outcome: event.Failed, Reason: b, Tail: []string{a, b}})
-		s := blueGreen
-		s.Environment, s.Diff, s.Logs, s.Timeline = b, a, []string{b}, []event.TimelineItem{{Name: a, Text: b}, {Name: b}}
-		text := Markdown(l.switched(s).finish(event.Result{Outcome: event.Failed, Reason: a, Hint: b}), Options{Limit: 64 << 10})
+		text := Markdown(everywhere(a, b), Options{Limit: 64 << 10})
 		if len(text) > 64<<10 {
 			t.Errorf("%d bytes", len(text))
 		}
@@ -347,7 +346,7 @@ func checkLines(t *testing.T, text string) {
 
 func checkRow(t *testing.T, line string) {
 	t.Helper()
-	if cells := strings.Count(line, "|") - 1; cells != 7 && cells != 3 {
+	if cells := strings.Count(line, "|") - 1; cells != 7 && cells != 6 && cells != 4 && cells != 3 {
 		t.Errorf("a row of %d cells: %s", cells, line)
 	}
 	checkHTML(t, line)

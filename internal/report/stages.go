@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,8 +24,13 @@ func (w *writer) stages() {
 	}
 	w.para("### Stages")
 	var rows [][]string
-	for _, s := range all {
-		rows = append(rows, s.row())
+	for _, family := range families(all) {
+		if len(family) > 1 {
+			rows = append(rows, legsRow(family))
+		}
+		for _, s := range family {
+			rows = append(rows, s.row(len(family) > 1))
+		}
 	}
 	w.table([]string{"#", "stage", "type", "outcome", "attempts", "duration", "reason"}, rows)
 	if len(all) > maxNodes {
@@ -33,59 +39,63 @@ func (w *writer) stages() {
 	}
 	if len(all) > 1 {
 		w.para(fence("mermaid", flowchart(all)))
-		w.para(fence("mermaid", stageChart(all)))
+		w.para(fence("mermaid", stageChart(w.account)))
 	}
 }
 
-func (s *stage) row() []string {
+// row is a row of the table of stages; a leg is set off under its stage.
+func (s *stage) row(leg bool) []string {
+	name := code(s.Name)
+	if leg {
+		name = "↳ " + name
+	}
+	return append([]string{strconv.Itoa(s.number), name, cell(s.kind())}, s.ran()...)
+}
+
+// ran is what a table says of how a stage went.
+func (s *stage) ran() []string {
 	duration, attempts := "–", "–"
 	if !s.started.IsZero() && s.finished {
 		duration, attempts = took(s.result.Took), strconv.Itoa(max(s.attempts(), 1))
 	}
+	return []string{mark(s.result.Outcome) + " " + inline(s.verdict()), attempts, duration, cell(s.why())}
+}
+
+// legsRow sums up the legs of a matrix.
+func legsRow(legs []*stage) []string {
+	duration := "–"
+	if _, d := together(legs); d > 0 {
+		duration = took(d)
+	}
 	return []string{
-		strconv.Itoa(s.number), code(s.Name), cell(s.kind()), s.verdict(), attempts, duration, cell(s.why()),
+		"", code(legs[0].Leg) + ", " + count(len(legs), "leg", "legs"), cell(legs[0].kind()),
+		mark(worst(legs)) + " " + inline(tally(legs)), "–", duration, "–",
 	}
 }
 
-// kind is the label of the spec, or what the stage does.
-func (s *stage) kind() string {
-	if s.Type != "" {
-		return s.Type
-	}
-	return s.Body
-}
-
-func (s *stage) verdict() string {
-	text := mark(s.result.Outcome) + " " + s.outcome()
-	if s.result.Ignored {
-		text += ", ignored"
-	}
-	return text
-}
-
-// why is the reason, or what earlier attempts died of.
-func (s *stage) why() string {
-	if s.result.Reason != "" || len(s.retries) == 0 {
-		return s.result.Reason
-	}
-	last := s.retries[len(s.retries)-1]
-	return fmt.Sprintf("attempt %d of %d: %s", last.Number, last.Of, last.Error)
-}
-
-// flowchart is the graph of the stages, coloured by outcome.
+// flowchart is the graph of the stages, coloured by outcome, the longest chain
+// in bold lines. Legs of one matrix share a frame.
 func flowchart(all []*stage) string {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
-	number := make(map[string]int, len(all))
-	for _, s := range all {
-		number[s.Name] = s.number
-		fmt.Fprintf(&b, "  n%d[\"%s\"]:::%s\n", s.number, mermaid(s.Name), class(s))
+	for i, family := range families(all) {
+		if len(family) > 1 {
+			fmt.Fprintf(&b, "  subgraph g%d[\"%s\"]\n", i+1, mermaid(family[0].Leg))
+		}
+		for _, s := range family {
+			fmt.Fprintf(&b, "  n%d[\"%s\"]:::%s\n", s.number, mermaid(s.Name), class(s))
+		}
+		if len(family) > 1 {
+			b.WriteString("  end\n")
+		}
 	}
 	for _, s := range all {
-		for _, need := range s.Needs {
-			if number[need] > 0 {
-				fmt.Fprintf(&b, "  n%d --> n%d\n", number[need], s.number)
+		for _, needed := range s.needed {
+			arrow := "-->"
+			if s.follows(needed) {
+				arrow = "==>"
 			}
+			fmt.Fprintf(&b, "  n%d %s n%d\n", needed.number, arrow, s.number)
 		}
 	}
 	b.WriteString(classes)
@@ -108,56 +118,47 @@ func class(s *stage) string {
 	return "left"
 }
 
-// stageChart shows when each stage ran. Stages that never started have no bar.
-func stageChart(all []*stage) string {
+// stageChart shows when each stage ran, and the rollback strategies after them.
+// What never started has no bar.
+func stageChart(a *account) string {
 	var b strings.Builder
 	b.WriteString(ganttHead)
-	for _, s := range all {
-		if s.started.IsZero() {
-			continue
-		}
-		tag := ""
-		switch class(s) {
-		case "good":
-			tag = "done, "
-		case "bad":
-			tag = "crit, "
-		}
-		fmt.Fprintf(&b, "  %d %s :%s%s\n", s.number, ganttName(s.Name), tag, span(s.started, s.result.Took))
+	for _, s := range a.stages {
+		b.WriteString(s.bar(strconv.Itoa(s.number) + " " + ganttName(s.Name)))
+	}
+	rollbacks := ""
+	for _, s := range a.rollbacks {
+		rollbacks += s.bar(ganttName(s.strategy()))
+	}
+	if rollbacks != "" {
+		b.WriteString("  section rollback\n" + rollbacks)
 	}
 	return b.String()
 }
 
-// tails writes the last lines of failed stages.
-func (w *writer) tails() {
-	shown := 0
-	for _, s := range w.account.stages {
-		if len(s.result.Tail) == 0 {
-			continue
-		}
-		if shown++; shown > w.cuts.rows {
-			continue
-		}
-		title := "Last lines of stage " + s.Name
-		w.lines(title, "text", tail(s.result.Tail, w.cuts.tails))
+// bar is a line of a Gantt chart.
+func (s *stage) bar(name string) string {
+	tag := ""
+	switch {
+	case s.started.IsZero():
+		return ""
+	case class(s) == "good":
+		tag = "done, "
+	case class(s) == "bad":
+		tag = "crit, "
 	}
-	if left := shown - w.cuts.rows; left > 0 {
-		w.para(pointer(fmt.Sprintf("The last lines of %s are left out", count(left, "more stage", "more stages")), w.full))
-	}
+	return fmt.Sprintf("  %s :%s%s\n", name, tag, span(s.started, s.result.Took))
 }
 
-// notes writes what the run wanted the reader to know.
-func (w *writer) notes() {
-	var rows [][]string
-	for _, n := range w.account.notes {
-		text := cell(n.Text)
-		if n.Hint != "" {
-			text += "<br>" + inline(n.Hint)
+// tails writes the last lines of what failed.
+func (w *writer) tails() {
+	var loud []*stage
+	for _, s := range slices.Concat(w.account.stages, w.account.rollbacks) {
+		if len(s.result.Tail) > 0 {
+			loud = append(loud, s)
 		}
-		rows = append(rows, []string{string(n.Level), code(place(n.Pos)), text})
 	}
-	if len(rows) > 0 {
-		w.para("### Notices")
-		w.table([]string{"level", "where", "what"}, rows)
-	}
+	w.some(len(loud), "stage's last lines", "stages' last lines", func(i int) {
+		w.lines("Last lines of stage "+loud[i].Name, "text", tail(loud[i].result.Tail, w.cuts.tails))
+	})
 }

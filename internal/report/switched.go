@@ -8,12 +8,18 @@ import (
 	"github.com/org/deploy-action/internal/event"
 )
 
+// switches writes the accounts of all switches.
+func (w *writer) switches() {
+	all := w.account.switches
+	w.some(len(all), "switch", "switches", func(i int) { w.switched(all[i]) })
+}
+
 // switched writes the account of one switch.
 func (w *writer) switched(s switched) {
-	w.para("### " + mark(s.Outcome) + " " + inline(s.Environment) + ": " + slot(s.From) + " → " + slot(s.To))
+	w.para("### " + mark(s.Outcome) + " " + escape(path(s.Switch)))
 	w.para(moved(s.Switch))
 	if s.Traffic != nil {
-		w.para("**" + figures(*s.Traffic) + "**" + firstError(*s.Traffic))
+		w.para("**" + figures(*s.Traffic) + "**" + escape(firstError(*s.Traffic)))
 	}
 	w.para(besides(s.Switch))
 	w.timeline(s)
@@ -21,25 +27,47 @@ func (w *writer) switched(s switched) {
 	w.lines("Last lines of slot "+s.To.Slot, "text", tail(s.Logs, w.cuts.logs))
 }
 
+// path is what was switched from where to where.
+func path(s event.Switch) string {
+	return short(s.Environment) + ": " + slot(s.From) + " → " + slot(s.To)
+}
+
 // moved says what became of the traffic and what serves now.
 func moved(s event.Switch) string {
-	now := "Now serving: **" + slot(s.Serving) + "**."
 	if s.Unseen() {
-		now = "What serves could not be told."
+		return escape(became(s)) + ". What serves could not be told."
 	}
+	return escape(became(s)) + ". Now serving: **" + escape(slot(s.Serving)) + "**."
+}
+
+// became says what became of the traffic.
+func became(s event.Switch) string {
 	switch {
 	case s.Outcome == event.Succeeded && s.Rollback:
-		return "Rolled back in " + took(s.Took) + ". " + now
+		return "Rolled back in " + took(s.Took)
 	case s.Outcome == event.Succeeded && s.From.Slot == "":
-		return "First deploy, live in " + took(s.Took) + ". " + now
+		return "First deploy, live in " + took(s.Took)
 	case s.Outcome == event.Succeeded:
-		return "Moved in " + took(s.Took) + ". " + now
+		return "Moved in " + took(s.Took)
 	case s.Outcome == event.Stranded:
-		return "Could not be put back" + because(s.Reason) + ". " + now
+		return "Could not be put back" + because(s.Reason)
 	case s.PutBack:
-		return "Traffic was moved and put back" + because(s.Reason) + ". " + now
+		return "Traffic was moved and put back" + because(s.Reason)
 	}
-	return "No traffic was moved" + because(s.Reason) + ". " + now
+	return "No traffic was moved" + because(s.Reason)
+}
+
+// brokenOff writes the steps of switches in whose middle the run ended.
+func (w *writer) brokenOff() {
+	all := w.account.brokenOff()
+	w.some(len(all), "switch", "switches", func(i int) {
+		w.para("### " + mark("") + " " + inline(all[i].environment) + ": the switch was not finished")
+		var rows [][]string
+		for _, s := range all[i].steps {
+			rows = append(rows, []string{cell(s.Name), s.verdict(), s.lasted(), cell(s.say())})
+		}
+		w.table([]string{"step", "outcome", "took", "what"}, rows)
+	})
 }
 
 // figures is what the prober saw, in a sentence.
@@ -62,14 +90,14 @@ func firstError(t event.Traffic) string {
 	if t.FirstError == "" {
 		return ""
 	}
-	return ", the first: " + inline(t.FirstError)
+	return ", the first: " + short(t.FirstError)
 }
 
 // besides is what the switch cost and left behind.
 func besides(s event.Switch) string {
-	parts := []string{inline(s.Proxy) + ": " + count(s.Reloads, "reload", "reloads")}
-	if d := s.Drained; d != nil {
-		parts = append(parts, fmt.Sprintf("drain of %s: %d → %s in %s", inline(d.Slot), d.Before, count(d.After, "connection", "connections"), took(d.Took)))
+	parts := []string{escape(reloads(s))}
+	if s.Drained != nil {
+		parts = append(parts, escape(drained(*s.Drained)))
 	}
 	if s.URL != "" {
 		parts = append(parts, inline(s.URL))
@@ -78,6 +106,14 @@ func besides(s event.Switch) string {
 		parts = append(parts, code(at))
 	}
 	return strings.Join(parts, " · ")
+}
+
+func reloads(s event.Switch) string {
+	return short(s.Proxy) + ": " + count(s.Reloads, "reload", "reloads")
+}
+
+func drained(d event.Drain) string {
+	return fmt.Sprintf("drain of %s: %d → %s in %s", short(d.Slot), d.Before, count(d.After, "connection", "connections"), took(d.Took))
 }
 
 // timeline writes the moments of a switch as a table and as a chart.

@@ -42,6 +42,19 @@ func count(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
+// size writes a size as people read it, in powers of ten.
+func size(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return count(int(n), "byte", "bytes")
+}
+
 // place is "deploy.hcl:12", empty for nowhere.
 func place(p spec.Pos) string {
 	if p.File == "" || p.Line == 0 {
@@ -50,15 +63,23 @@ func place(p spec.Pos) string {
 	return p.File + ":" + strconv.Itoa(p.Line)
 }
 
+// at is " (deploy.hcl:12)", empty for nowhere.
+func at(p spec.Pos) string {
+	if where := place(p); where != "" {
+		return " (" + where + ")"
+	}
+	return ""
+}
+
 // slot is "green (20261124t…)", or "nothing".
 func slot(s event.SlotRelease) string {
 	switch {
 	case s.Slot == "":
 		return "nothing"
 	case s.Release == "":
-		return inline(s.Slot)
+		return short(s.Slot)
 	}
-	return inline(s.Slot) + " (" + inline(s.Release) + ")"
+	return short(s.Slot) + " (" + short(s.Release) + ")"
 }
 
 // mark is the sign of an outcome.

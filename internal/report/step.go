@@ -1,0 +1,125 @@
+package report
+
+import (
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+)
+
+// step is a step of a switch, or of a task on one server.
+type step struct {
+	event.Step
+	stage    string
+	began    time.Time // zero where only its end is known
+	finished bool
+}
+
+// stepKey is what a step's begin and end have in common.
+type stepKey struct{ stage, environment, name, server string }
+
+func (r *reader) step(e event.Event) {
+	if e.Step == nil || e.Kind == event.StepProgress {
+		return
+	}
+	key := stepKey{e.Stage, e.Step.Environment, e.Step.Name, e.Step.Server}
+	s := r.open[key]
+	if s == nil || e.Kind == event.StepStarted {
+		s = &step{stage: e.Stage}
+		r.steps = append(r.steps, s)
+		r.open[key] = s
+	}
+	s.Step = *e.Step
+	if e.Kind == event.StepStarted {
+		s.began = e.Time
+		return
+	}
+	s.finished = true
+	delete(r.open, key)
+}
+
+// outcome is how a step ended.
+func (s *step) outcome() event.Outcome {
+	switch {
+	case !s.finished:
+		return ""
+	case s.Error != "":
+		return event.Failed
+	}
+	return event.Succeeded
+}
+
+// word is the outcome in a word.
+func (s *step) word() string {
+	if !s.finished {
+		return "unfinished"
+	}
+	return string(s.outcome())
+}
+
+// verdict is the outcome with its sign.
+func (s *step) verdict() string { return mark(s.outcome()) + " " + s.word() }
+
+// lasted is how long a step took, a dash where it never ended.
+func (s *step) lasted() string {
+	if !s.finished {
+		return "–"
+	}
+	return took(s.Took)
+}
+
+// say is what a step did or died of.
+func (s *step) say() string {
+	if s.Error != "" {
+		return s.Error
+	}
+	return s.Text
+}
+
+// servers are the last words on each server of a task, in the order in which
+// the servers were first heard of.
+func (s *stage) servers() []*step {
+	var all []*step
+	at := make(map[string]int)
+	for _, s := range s.steps {
+		if s.Server == "" || s.Environment != "" {
+			continue
+		}
+		if i, known := at[s.Server]; known {
+			all[i] = s // a later attempt
+			continue
+		}
+		at[s.Server] = len(all)
+		all = append(all, s)
+	}
+	return all
+}
+
+// broken is a switch that has no account of its own: the run ended in it.
+type broken struct {
+	environment string
+	steps       []*step
+}
+
+// brokenOff lists the switches that never came to an account.
+func (a *account) brokenOff() []broken {
+	told := make(map[[2]string]bool)
+	for _, s := range a.switches {
+		told[[2]string{s.stage, s.Environment}] = true
+	}
+	var all []broken
+	at := make(map[[2]string]int)
+	for _, s := range a.steps {
+		key := [2]string{s.stage, s.Environment}
+		if s.Environment == "" || told[key] {
+			continue
+		}
+		i, known := at[key]
+		if !known {
+			i = len(all)
+			at[key] = i
+			all = append(all, broken{environment: s.Environment})
+		}
+		all[i].steps = append(all[i].steps, s)
+	}
+	return all
+}
