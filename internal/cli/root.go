@@ -16,6 +16,7 @@ Commands:
   recover     settle what an interrupted run left
   status      show what serves now
   history     list past deploys
+  report      write the report of a run again
   artifacts   list and get what runs have kept
   render      write the proxy configurations into a directory
   version     print the version

@@ -48,7 +48,7 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 		return nil, err
 	}
 	_ = r.handOver() // finish tells; a run that is killed must not leave what only root can remove
-	file, err := os.OpenFile(filepath.Join(r.dir, "events.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(filepath.Join(r.dir, eventsFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +118,11 @@ func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Resul
 	return result
 }
 
-// finish writes the report and lets go of everything. A report that can't be
+// finish writes the reports and lets go of everything. A report that can't be
 // written does not change what the run came to.
 func (r *run) finish() error {
-	text := report.Markdown(r.events, report.Options{})
 	path := filepath.Join(r.dir, "report.md")
-	errs := []error{machine.WriteFile(path, []byte(text), 0o600), r.writeJSON()}
+	errs := []error{writeReports(r.dir, r.events)}
 	if r.actions != nil {
 		summary := report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)})
 		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
@@ -134,15 +133,6 @@ func (r *run) finish() error {
 
 // handOver gives what runs leave to the owner of the working directory.
 func (r *run) handOver() error { return machine.HandOver(r.app.dir, filepath.Dir(runsDir)) }
-
-// writeJSON writes the report for programs.
-func (r *run) writeJSON() error {
-	text, err := report.JSON(r.events)
-	if err != nil {
-		return err
-	}
-	return machine.WriteFile(filepath.Join(r.dir, "report.json"), text, 0o600)
-}
 
 // relative is path as seen from the working directory.
 func (r *run) relative(path string) string {

@@ -7,7 +7,9 @@ import (
 
 // Fan returns a Sink that gives every event to all sinks, one event at a time,
 // so that they see the same events in the same order and need no lock of their
-// own. It stamps the schema and, where there is none, the time.
+// own. It stamps the schema and, where there is none, the time. Times have no
+// reading of the monotonic clock: a log keeps none, and whoever reads it back
+// must come to the same durations.
 func Fan(sinks ...Sink) Sink {
 	var mu sync.Mutex
 	return func(e Event) {
@@ -17,6 +19,7 @@ func Fan(sinks ...Sink) Sink {
 		if e.Time.IsZero() {
 			e.Time = time.Now()
 		}
+		e.Time = e.Time.Round(0)
 		for _, sink := range sinks {
 			sink(e)
 		}

@@ -44,7 +44,7 @@ type Interrupted struct {
 	Steps       []event.Step `json:"steps"`
 }
 
-// JSON is the report of a run as an indented Document.
+// JSON is the report of a run as an indented Document, and a newline.
 func JSON(events []event.Event) ([]byte, error) {
 	a := read(events)
 	doc := Document{
@@ -62,7 +62,8 @@ func JSON(events []event.Event) ([]byte, error) {
 	for _, s := range a.chain {
 		doc.CriticalPath = append(doc.CriticalPath, s.Name)
 	}
-	return json.MarshalIndent(doc, "", "  ")
+	text, err := json.MarshalIndent(doc, "", "  ")
+	return append(text, '\n'), err
 }
 
 func results(stages []*stage) []StageResult {

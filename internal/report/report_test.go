@@ -171,7 +171,7 @@ func TestJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "put_back.json", string(text)+"\n")
+	golden(t, "put_back.json", string(text))
 	var doc Document
 	if err := json.Unmarshal(text, &doc); err != nil || doc.Schema != Schema || len(doc.Stages) != len(stages) {
 		t.Fatalf("the document does not read back: %v, %+v", err, doc)
