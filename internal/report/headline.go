@@ -39,10 +39,21 @@ func (a *account) subject() string {
 		return "The run"
 	}
 	verb := strings.ToUpper(a.run.Command[:1]) + a.run.Command[1:]
-	if len(a.switches) == 0 {
-		return short(verb)
+	if len(a.switches) > 0 {
+		return short(verb) + " of " + short(a.switches[0].Environment)
 	}
-	return short(verb) + " of " + short(a.switches[0].Environment)
+	if broken := a.brokenOff(); len(broken) > 0 {
+		return short(verb) + " of " + short(broken[0].environment)
+	}
+	return short(verb)
+}
+
+// next is what to do now, empty where nothing is to be done.
+func (a *account) next() string {
+	if broken := a.brokenOff(); !a.finished && len(broken) > 0 {
+		return "turnout recover " + broken[0].environment
+	}
+	return a.result.Hint
 }
 
 // stranded says what could not be put back and where.

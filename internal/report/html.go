@@ -75,7 +75,7 @@ func newPage(a *account, logs Logs) *page {
 	line := newScale(a)
 	p := &page{
 		Policy: policy(templates.ReportCSS), Style: template.CSS(templates.ReportCSS),
-		Title: a.title(), Look: a.look(), Ending: a.ending(), Serving: a.serving(), Next: short(a.result.Hint), Failed: a.failed(),
+		Title: a.title(), Look: a.look(), Ending: a.ending(), Serving: a.serving(), Next: short(a.next()), Failed: a.failed(),
 		Facts: shortFacts(a.origin()), URL: followable(a.run.URL), Advice: shorts(advice(a)),
 		Axis: line.axis(), Stages: line.rows(a, a.stages), Rollbacks: line.rows(a, a.rollbacks), Count: count(len(a.stages), "stage", "stages"),
 		Broken: brokenViews(a), Switches: switchViews(a, room), Artifacts: artifactViews(a), Notes: noteViews(a),

@@ -101,8 +101,8 @@ func write(a *account, c cuts, full string) string {
 
 // origin writes what to do next and where the run comes from.
 func (w *writer) origin() {
-	if hint := w.account.result.Hint; hint != "" {
-		w.para("**Next:** " + inline(hint))
+	if next := w.account.next(); next != "" {
+		w.para("**Next:** " + inline(next))
 	}
 	var parts []string
 	for _, f := range shortFacts(w.account.origin()) {
