@@ -220,7 +220,7 @@ func (d *drawing) edge(c course, left, wide []float64) {
 func (b *box) drawn(x, y, w float64) drawnBox {
 	d := drawnBox{
 		X: coord(x), Y: coord(y), W: coord(w), H: coord(b.height()), Critical: b.critical,
-		Class: b.look().Class, TitleY: coord(y + boxPad + lineHeight*0.7),
+		Class: worstLook(b.stages).Class, TitleY: coord(y + boxPad + lineHeight*0.7),
 	}
 	room := int((w - 2*boxPad) / letter)
 	d.Title = clip(b.title(), room)
@@ -239,18 +239,6 @@ func (b *box) drawn(x, y, w float64) drawnBox {
 		y += lineHeight
 	}
 	return d
-}
-
-// look is that of the worst stage in b.
-func (b *box) look() look {
-	worst := []string{"ok", "off", "open", "soft", "stop", "bad"}
-	found := b.stages[0].look()
-	for _, s := range b.stages {
-		if l := s.look(); rank(worst, l.Class) > rank(worst, found.Class) {
-			found = l
-		}
-	}
-	return found
 }
 
 // coord is a coordinate with one decimal at most.

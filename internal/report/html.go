@@ -161,6 +161,18 @@ func (s *stage) look() look {
 	return l
 }
 
+// worstLook is the look that says most about several stages.
+func worstLook(stages []*stage) look {
+	worst := []string{"ok", "off", "open", "soft", "stop", "bad"}
+	found := stages[0].look()
+	for _, s := range stages {
+		if l := s.look(); rank(worst, l.Class) > rank(worst, found.Class) {
+			found = l
+		}
+	}
+	return found
+}
+
 // failed lists at most five stages that failed, and strategies that did.
 func (a *account) failed() []link {
 	var all []link

@@ -27,9 +27,6 @@ func (r *room) tail(lines []string) shown {
 	return r.take(k)
 }
 
-// head takes as much of the beginning of a text as there is room for.
-func (r *room) head(lines []string) shown { return r.take(head(clean(lines), min(r.left, maxShown))) }
-
 func (r *room) take(k kept) shown {
 	text := strings.Join(k.lines, "\n")
 	r.left -= len(text)

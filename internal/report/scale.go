@@ -76,7 +76,7 @@ func (c scale) row(a *account, s *stage) row {
 		r.Name = short(s.strategy())
 	}
 	if s.idle() {
-		r.Why = a.idleBecause()
+		r.Anchor, r.Why = "", a.idleBecause()
 	}
 	if s.started.IsZero() {
 		return r
@@ -98,7 +98,7 @@ func (s *stage) worthWaiting() bool { return s.waited() >= 100*time.Millisecond 
 func (c scale) legs(family []*stage) row {
 	r := row{
 		Name: short(family[0].Leg), Kind: count(len(family), "leg", "legs"), Legs: true,
-		Look: lookOf(worst(family)), Attempts: "–", Waited: "–", Took: "–",
+		Look: worstLook(family), Attempts: "–", Waited: "–", Took: "–",
 	}
 	r.Look.Word = short(tally(family))
 	if first, lasted := together(family); lasted > 0 {
