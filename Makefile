@@ -53,7 +53,7 @@ fuzz:
 bench: build
 	@scripts/need.sh nginx haproxy
 	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
-	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret
+	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret ./internal/console
 
 vuln:
 	@go run $(vulncheck) ./...

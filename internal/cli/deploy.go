@@ -20,7 +20,7 @@ be left out when the spec has one environment.
 
 Options:
   -release DIR     what to ship (default: what the spec's deploy block for ENV names)
-  -dry-run         print the plan and stop` + specOptions + `
+  -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
   turnout deploy -release dist shop
@@ -33,7 +33,7 @@ else after starting it and waiting until it is healthy. A slot that is not
 healthy is not moved to. ENV may be left out when the spec has one environment.
 
 Options:
-  -dry-run         print the plan and stop` + specOptions + `
+  -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
   turnout rollback shop
@@ -42,11 +42,9 @@ Example:
 func (a *app) deployCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "deploy", Usage: "deploy one environment", CustomHelpTemplate: deployHelp,
-		Flags: specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "dry-run"}),
+		Flags:                  specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "dry-run"}),
+		MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := a.refuseFork(); err != nil {
-				return err
-			}
 			return a.move(ctx, c, func(s *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
 				release, err := releaseFor(s, env, c.String("release"))
 				return &plan.Deploy{Environment: env, Release: release, Pos: env.Pos}, err
@@ -58,11 +56,8 @@ func (a *app) deployCommand() *cli.Command {
 func (a *app) rollbackCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "rollback", Usage: "go back to the release in the other slot", CustomHelpTemplate: rollbackHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}),
+		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := a.refuseFork(); err != nil {
-				return err
-			}
 			return a.move(ctx, c, func(_ *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
 				return &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}, nil
 			})
@@ -85,9 +80,9 @@ func (a *app) move(ctx context.Context, c *cli.Command, what func(*spec.Spec, *s
 		return err
 	}
 	if c.Bool("dry-run") {
-		return a.showPlan(ctx, p, false)
+		return a.showPlan(ctx, p, c.Bool("json"))
 	}
-	return a.execute(ctx, c.Name, p, func(ctx context.Context, r *run) event.Result {
+	return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
 		return resultOf(r.deploy(ctx, d, r.emit))
 	})
 }

@@ -18,7 +18,7 @@ back. PIPELINE may be left out when the spec has one. The report, the logs of
 the stages and the event log go to .turnout/runs/<run>/.
 
 Options:
-  -dry-run         print the plan and stop` + specOptions + `
+  -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
   turnout run -var release=dist release
@@ -27,41 +27,26 @@ Example:
 func (a *app) runCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "run", Usage: "run a pipeline", CustomHelpTemplate: runHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}),
+		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := a.refuseFork(); err != nil {
-				return err
-			}
 			_, p, err := a.plan(c)
 			if err != nil {
 				return err
 			}
 			if c.Bool("dry-run") {
-				return a.showPlan(ctx, p, false)
+				return a.showPlan(ctx, p, c.Bool("json"))
 			}
-			return a.execute(ctx, "run", p, func(ctx context.Context, r *run) event.Result {
+			return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
 				return pipeline.Run(ctx, p, r.pipelineOptions())
 			})
 		},
 	})
 }
 
-// refuseFork ends a run that a pull request from a fork would start with the
-// repository's secrets at hand.
-func (a *app) refuseFork() error {
-	if a.actions == nil {
-		return nil
-	}
-	if err := a.actions.RefuseFork(); err != nil {
-		return &usageError{err}
-	}
-	return nil
-}
-
 // execute does a plan between its first and its last event, and turns the
 // result into an error unless it is good.
-func (a *app) execute(ctx context.Context, command string, p *plan.Plan, do func(context.Context, *run) event.Result) error {
-	r, err := a.newRun(command, p)
+func (a *app) execute(ctx context.Context, c *cli.Command, p *plan.Plan, do func(context.Context, *run) event.Result) error {
+	r, err := a.newRun(c, p)
 	if err != nil {
 		return err
 	}

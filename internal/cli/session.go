@@ -5,13 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/org/deploy-action/internal/console"
+	"github.com/urfave/cli/v3"
+
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/machine"
@@ -35,14 +37,15 @@ type run struct {
 	dir      string
 	machines *machines
 	log      *event.Log
-	console  *console.Console
+	told     teller
+	words    io.Writer        // for people, beside what is told
 	actions  *github.Listener // nil outside GitHub Actions
 	events   []event.Event    // what the report is made of
 	emit     event.Sink
 }
 
-func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
-	r := &run{app: a, machines: newMachines(), about: a.about(command, p)}
+func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
+	r := &run{app: a, machines: newMachines(), about: a.about(c.Name, p)}
 	r.dir = filepath.Join(a.dir, runsDir, r.about.ID)
 	if err := makeRunDir(r.dir); err != nil {
 		return nil, err
@@ -53,8 +56,8 @@ func (a *app) newRun(command string, p *plan.Plan) (*run, error) {
 		return nil, err
 	}
 	r.log = event.NewLog(file)
-	r.console = console.New(a.stdout, console.Options{Colour: a.colour, GitHub: a.actions != nil})
-	sinks := []event.Sink{r.log.Event, r.console.Event, r.remember}
+	r.told, r.words = a.teller(c)
+	sinks := []event.Sink{r.log.Event, r.told.Event, r.remember}
 	if a.actions != nil {
 		r.actions = github.NewListener(a.actions)
 		sinks = append(sinks, r.actions.Event)
@@ -99,7 +102,7 @@ func stages(p *plan.Plan) []event.Stage {
 }
 
 func (r *run) remember(e event.Event) {
-	if e.Kind != event.StageOutput { // the logs have it
+	if e.Kind != event.StageOutput && e.Kind != event.StepProgress { // the logs have the one, nobody asks for the other
 		r.events = append(r.events, e)
 	}
 }
@@ -127,8 +130,9 @@ func (r *run) finish() error {
 		summary := report.Markdown(r.events, report.Options{Limit: github.SummaryLimit, Full: r.relative(path)})
 		errs = append(errs, r.actions.Finish(summary, r.relative(path)))
 	}
-	fmt.Fprintf(r.app.stdout, "Report: %s\n", r.relative(path))
-	return errors.Join(append(errs, r.console.Close(), r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)), r.handOver())...)
+	errs = append(errs, r.log.Close(), r.machines.Close(), pruneRuns(filepath.Dir(r.dir)), r.told.Close(), r.handOver())
+	fmt.Fprintf(r.words, "Report: %s\n", r.relative(path))
+	return errors.Join(errs...)
 }
 
 // handOver gives what runs leave to the owner of the working directory.

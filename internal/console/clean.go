@@ -8,21 +8,29 @@ import (
 // reset ends all colours.
 const reset = "\x1b[0m"
 
-// clean makes a line harmless that may hold anything. Of what a terminal takes
-// for more than text only tabs and, with Colour, colours (SGR) are left. Of
-// parts that a carriage return would have overwritten the last one is left. In
-// GitHub's log "##[", which is a command wherever it stands in a line, is broken
-// up; relay sees to it that no line begins with "::", the other form.
-func (c *Console) clean(line string) string {
+// unbracket breaks up "##[", which GitHub's runner takes for a command wherever
+// it stands in a line; relay sees to it that no line begins with "::", the other
+// form.
+func unbracket(line string) string { return strings.ReplaceAll(line, "##[", "## [") }
+
+// strip is a line as nothing but text, each character of it in its column.
+func strip(line string) string {
+	return strings.ReplaceAll(harmless(line, false), "\t", " ")
+}
+
+// harmless is a line that may hold anything, with nothing in it that a terminal
+// takes for more than text but tabs and, where they are wanted, colours (SGR).
+// Of parts that a carriage return would have overwritten the last one is left.
+func harmless(line string, colour bool) string {
 	if plain(line) {
-		return c.unbracket(line)
+		return line
 	}
 	line = lastOverwrite(line)
 	var b strings.Builder
 	coloured := false
 	for rest := line; rest != ""; {
 		if n, sgr := sequence(rest); n > 0 {
-			if sgr && c.options.Colour {
+			if sgr && colour {
 				b.WriteString(rest[:n])
 				coloured = true
 			}
@@ -39,7 +47,7 @@ func (c *Console) clean(line string) string {
 	if coloured && !strings.HasSuffix(text, reset) {
 		text += reset
 	}
-	return c.unbracket(text)
+	return text
 }
 
 // plain reports whether a line is nothing but text, as most are.
@@ -57,14 +65,6 @@ func plain(line string) bool {
 // (CVE-2021-42574).
 func control(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}
-
-// unbracket breaks up GitHub's old form of commands.
-func (c *Console) unbracket(line string) string {
-	if !c.options.GitHub {
-		return line
-	}
-	return strings.ReplaceAll(line, "##[", "## [")
 }
 
 // lastOverwrite is what would be left to see of a progress bar.
@@ -93,7 +93,10 @@ func sequence(s string) (length int, sgr bool) {
 	for end < len(s) && s[end] >= 0x20 && s[end] <= 0x2f { // intermediate bytes
 		end++
 	}
-	return min(end+1, len(s)), false
+	if end < len(s) && s[end] >= 0x30 && s[end] <= 0x7e { // the final byte, and no part of a longer character
+		end++
+	}
+	return end, false
 }
 
 // csi measures "ESC [", parameters, and a final byte.

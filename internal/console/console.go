@@ -1,145 +1,195 @@
-// Package console tells a run to a person, line by line as it happens.
+// Package console tells a run as it happens: to a person, as a live tree or line
+// by line, or to a program as JSON.
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/org/deploy-action/internal/event"
 )
 
-// Options says where the lines are read.
+// Options says where the console is read, and how much is wanted.
 type Options struct {
-	Colour bool
-	GitHub bool // in the log of a GitHub Actions job
+	Colour  bool
+	GitHub  bool // in the log of a GitHub Actions job
+	Quiet   bool // only what failed, and the summary
+	Verbose bool // every line as it comes, whatever the place
+
+	// Terminal returns the size of the terminal that the console writes to, and
+	// on which it may move the cursor. No rows: not at present. It is nil where
+	// there is no such terminal.
+	Terminal func() (columns, rows int)
 }
 
-// Console prints a run. Stages that run alone have their output beneath them;
-// those that run side by side have their name before each line. In GitHub's log,
-// where groups can't overlap, a stage's output comes as one closed group when
-// the stage ends.
+// Console prints a run. On a terminal what has finished scrolls up and what runs
+// is drawn in place beneath. Elsewhere everything comes as lines: stages that
+// run alone have their output beneath them; those that run side by side have
+// their name before each line. In GitHub's log, where groups can't overlap, a
+// stage's output comes as one closed group when the stage ends.
 //
 // What others wrote is made harmless: no control sequence but colours reaches
 // the terminal, and no line can give GitHub's runner a command.
 type Console struct {
-	w        io.Writer
-	options  Options
-	err      error // of the first write that failed
-	about    event.Run
-	width    int // of the longest stage name
-	running  map[string]*stage
-	tally    map[string]int // of stages, by what became of them
-	switches []event.Switch
+	w       io.Writer
+	options Options
+	live    *live // nil where there are only lines
+
+	mu  sync.Mutex // frames are drawn while events come
+	run *run
+	out bytes.Buffer // told, and not written yet
+	err error        // of the first write that failed
 }
 
-// stage is a stage that is running.
-type stage struct {
-	beside bool    // another one has run beside it
-	lines  backlog // GitHub only
-}
-
-// New returns a console that prints to w. It belongs behind an event.Fan.
+// New returns a console that prints to w. It belongs behind an event.Fan and is
+// closed in the end.
 func New(w io.Writer, options Options) *Console {
-	return &Console{w: w, options: options, running: make(map[string]*stage), tally: make(map[string]int)}
+	c := &Console{w: w, options: options, run: newRun()}
+	if options.Terminal != nil && !options.GitHub && !options.Quiet && !options.Verbose {
+		c.live = newLive(c)
+	}
+	return c
 }
 
 // Close prints what is left of stages that never ended and returns the error of
-// the first write that failed. It leaves w open.
+// the first write that failed. It leaves the writer open, and a terminal as it
+// was.
 func (c *Console) Close() error {
-	for name, s := range c.running {
-		c.group(name, s, "")
+	if c.live != nil {
+		c.live.close()
 	}
-	c.running = nil
+	for _, s := range c.run.running {
+		c.group(s, "")
+	}
+	c.flush()
 	if c.err != nil {
 		return fmt.Errorf("console: %w", c.err)
 	}
 	return nil
 }
 
-// Event prints one event.
+// Event tells one event. Where a live tree is drawn it only notes it: a slow
+// terminal holds nobody up.
 func (c *Console) Event(e event.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.run.take(e)
+	if !c.options.Quiet || grave(e) {
+		c.tell(s, e)
+	}
+	if c.live == nil {
+		c.flush()
+	}
+}
+
+// grave reports whether an event is told even where only failures are wanted.
+func grave(e event.Event) bool {
+	switch e.Kind {
+	case event.StageFinished:
+		return e.Result.Outcome == event.Failed || e.Result.Outcome == event.Stranded
+	case event.StepFinished:
+		return e.Step.Error != "" && (e.Stage == "" || e.Step.Server != "")
+	case event.Notice:
+		return e.Note.Level == event.Problem
+	}
+	return e.Kind == event.RunFinished
+}
+
+// tell prints an event of stage s.
+func (c *Console) tell(s *stage, e event.Event) {
 	switch e.Kind {
 	case event.RunStarted:
-		c.runStarted(*e.Run)
+		c.runStarted()
 	case event.StageStarted:
-		c.stageStarted(e.Stage)
-	case event.StageOutput:
-		for line := range strings.SplitSeq(e.Output.Text, "\n") {
-			c.output(e.Stage, line)
+		if c.live == nil {
+			c.own("", begun, c.bold(s.name))
 		}
+	case event.StageOutput:
+		c.output(s, e.Output)
 	case event.StageRetry:
-		c.retry(e.Stage, e.Attempt)
+		c.retry(s, e.Attempt)
 	case event.StageFinished:
-		c.stageFinished(e.Stage, e.Result)
+		c.stageFinished(s, e.Result)
 	case event.StepFinished:
-		c.step(e.Stage, e.Step)
-	case event.SwitchDone:
-		c.switches = append(c.switches, *e.Switch)
+		c.step(s, e.Step)
+	case event.ArtifactDone:
+		c.artifact(s, e.Artifact)
 	case event.Notice:
-		c.notice(e.Stage, e.Note)
+		c.notice(s, e.Note)
 	case event.RunFinished:
 		c.runFinished(e.Result)
 	}
 }
 
-func (c *Console) runStarted(about event.Run) {
-	c.about = about
-	for _, s := range about.Stages {
-		c.width = max(c.width, len(s.Name))
-	}
+func (c *Console) runStarted() {
+	about := c.run.about
 	title := about.Command
 	if about.Pipeline != "" {
-		title = fmt.Sprintf("pipeline %s, %s", about.Pipeline, count(len(about.Stages), "stage"))
+		title = fmt.Sprintf("pipeline %s, %s", about.Pipeline, count(c.run.stages, "stage"))
 	}
 	c.own("", mark{}, fmt.Sprintf("%s  %s", c.bold(title), c.dim(about.Spec+", run "+about.ID)))
 }
 
-func (c *Console) stageStarted(name string) {
-	c.running[name] = &stage{}
-	if len(c.running) > 1 {
-		for _, s := range c.running {
-			s.beside = true
-		}
-	}
-	c.own("", begun, c.bold(name))
-}
-
-func (c *Console) output(name, line string) {
-	s := c.running[name]
-	if s != nil && c.options.GitHub {
-		s.lines.add(line)
+// output prints what a stage has put out, unless only its last line is of
+// interest: it can be any amount.
+func (c *Console) output(s *stage, o *event.Output) {
+	switch {
+	case c.live != nil:
+		return
+	case c.grouped() && s.running:
+		s.lines.add(*o)
 		return
 	}
-	c.relay(c.prefix(name), line)
+	prefix := c.prefix(s) + serverPrefix(o.Server)
+	for line := range strings.SplitSeq(o.Text, "\n") {
+		c.relay(prefix, line)
+	}
 }
 
-func (c *Console) retry(name string, a *event.Attempt) {
-	c.own(c.prefix(name), again, fmt.Sprintf("attempt %d of %d failed: %s; next in %s", a.Number, a.Of, a.Error, human(a.Wait)))
+// grouped reports whether a stage's output waits for the stage to end.
+func (c *Console) grouped() bool { return c.options.GitHub && !c.options.Verbose }
+
+func (c *Console) retry(s *stage, a *event.Attempt) {
+	text := fmt.Sprintf("attempt %d of %d failed: %s; next in %s", a.Number, a.Of, a.Error, human(a.Wait))
+	if c.live != nil {
+		c.own("", again, c.bold(s.name)+"  "+text)
+		return
+	}
+	c.own(c.prefix(s), again, text)
 }
 
-func (c *Console) step(name string, s *event.Step) {
-	if s.Text == "" && s.Error == "" {
+func (c *Console) step(s *stage, at *event.Step) {
+	if at.Text == "" && at.Error == "" && at.Server == "" {
 		return // it had nothing to do
 	}
-	m, text := done, s.Text
-	if s.Error != "" {
-		m, text = failed, s.Error
-	}
-	title := s.Name
-	if s.Server != "" {
-		title += " " + s.Server
+	m, text := done, at.Text
+	if at.Error != "" {
+		m, text = failed, at.Error
 	}
 	first, more, _ := strings.Cut(text, "\n")
-	text = fmt.Sprintf("%-8s  %s  %s\n%s", title, first, c.dim(human(s.Took)), more)
-	c.own(c.prefix(name), m, strings.TrimSuffix(text, "\n"))
+	if first != "" {
+		first += "  "
+	}
+	text = fmt.Sprintf("%s  %s%s\n%s", pad(s.label(at), 8), first, c.dim(human(at.Took)), more)
+	c.own(c.prefix(s), m, strings.TrimSuffix(text, "\n"))
 }
 
-func (c *Console) notice(name string, n *event.Note) {
+func (c *Console) artifact(s *stage, a *event.Artifact) {
+	if a.Missing {
+		c.own(c.prefix(s), warning, place(a.Pos)+kept(*a))
+		return
+	}
+	c.own(c.prefix(s), done, kept(*a)+"  "+c.dim(human(a.Took)))
+}
+
+func (c *Console) notice(s *stage, n *event.Note) {
 	m := map[event.Level]mark{event.Info: info, event.Warning: warning, event.Problem: failed}[n.Level]
-	c.own(c.prefix(name), m, place(n.Pos)+n.Text)
-	c.hint(c.prefix(name), n.Hint)
+	c.own(c.prefix(s), m, place(n.Pos)+n.Text)
+	c.hint(c.prefix(s), n.Hint)
 }
 
 func (c *Console) hint(prefix, text string) {
@@ -150,20 +200,28 @@ func (c *Console) hint(prefix, text string) {
 
 // prefix stands before a line of a stage: its name where stages run side by
 // side, else what sets the line off from the stage's own.
-func (c *Console) prefix(name string) string {
-	s := c.running[name]
+func (c *Console) prefix(s *stage) string {
 	switch {
-	case name == "":
+	case s == c.run.loose:
 		return ""
-	case c.options.GitHub || s == nil || s.beside:
-		return fmt.Sprintf("%-*s │ ", c.width, name)
+	case c.live != nil:
+		return c.dim(s.name + " │ ")
+	case !c.options.GitHub && s.running && !s.beside:
+		return "  │ "
 	}
-	return "  │ "
+	return pad(s.name, c.run.width) + " │ "
 }
 
-// write is the only way out.
-func (c *Console) write(text string) {
-	if _, err := io.WriteString(c.w, text); err != nil {
+// flush is the only way out, but for frames.
+func (c *Console) flush() {
+	if c.out.Len() > 0 {
+		c.write(c.out.Bytes())
+		c.out.Reset()
+	}
+}
+
+func (c *Console) write(text []byte) {
+	if _, err := c.w.Write(text); err != nil {
 		c.err = cmp.Or(c.err, err)
 	}
 }

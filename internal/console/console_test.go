@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,10 +25,27 @@ var looks = map[string]console.Options{
 	"plain":  {},
 	"colour": {Colour: true},
 	"github": {Colour: true, GitHub: true},
+
+	"quiet":   {GitHub: true, Quiet: true},
+	"verbose": {GitHub: true, Verbose: true},
 }
 
 // show prints a recorded run.
 func show(t *testing.T, recording string, options console.Options) string {
+	t.Helper()
+	var out bytes.Buffer
+	c := console.New(&out, options)
+	for _, e := range read(t, recording) {
+		c.Event(e)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// read returns the events of a recording.
+func read(t *testing.T, recording string) []event.Event {
 	t.Helper()
 	file, err := os.Open(recording)
 	if err != nil {
@@ -38,15 +56,7 @@ func show(t *testing.T, recording string, options console.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	c := console.New(&out, options)
-	for _, e := range events {
-		c.Event(e)
-	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
+	return events
 }
 
 func TestRecordedRuns(t *testing.T) {
@@ -73,13 +83,20 @@ func compare(t *testing.T, golden, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	compareText(t, string(want), got)
+}
+
+func compareText(t *testing.T, want, got string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want, got:\n%s", diff)
 	}
 }
 
 // command is a line that GitHub's runner obeys (Runner.Common/ActionCommand.cs).
 var command = regexp.MustCompile(`^[\s\p{Z}\x{85}]*::|##\[`)
+
+var colour = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
 
 // checkHarmless sees that only our own groups are commands, and that only
 // colours control the terminal.
@@ -90,9 +107,12 @@ func checkHarmless(t *testing.T, out string, options console.Options) {
 			t.Errorf("the runner takes a command from %q", line)
 		}
 	}
-	out = regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(out, "")
+	out = colour.ReplaceAllString(out, "")
 	if i := strings.IndexFunc(out, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 }); i >= 0 {
 		t.Errorf("a control character gets through: %q", out[max(0, i-20):min(len(out), i+20)])
+	}
+	if !utf8.ValidString(out) {
+		t.Errorf("a torn character gets through: %q", out)
 	}
 }
 
@@ -111,7 +131,8 @@ func FuzzForeignText(f *testing.F) {
 		for _, options := range looks {
 			var out bytes.Buffer
 			c := console.New(&out, options)
-			for _, e := range foreign(text) {
+			during, after := foreign(text)
+			for _, e := range append(during, after...) {
 				c.Event(e)
 			}
 			if err := c.Close(); err != nil {
@@ -122,21 +143,30 @@ func FuzzForeignText(f *testing.F) {
 	})
 }
 
-// foreign has text wherever somebody else may have written it.
-func foreign(text string) []event.Event {
+// foreign has text wherever somebody else may have written it, before a stage
+// and a step end and after.
+func foreign(text string) (during, after []event.Event) {
 	line, _, _ := strings.Cut(text, "\n")
-	return []event.Event{
-		{Kind: event.RunStarted, Run: &event.Run{Command: "run", Pipeline: "release", Spec: text, ID: text}},
-		{Kind: event.StageStarted, Stage: "a"},
-		{Kind: event.StageOutput, Stage: "a", Output: &event.Output{Text: line}},
-		{Kind: event.StageRetry, Stage: "a", Attempt: &event.Attempt{Error: text}},
-		{Kind: event.StepFinished, Stage: "a", Step: &event.Step{Name: "health", Text: text}},
+	task := &event.Step{Name: text, Server: line}
+	during = []event.Event{
+		{Kind: event.RunStarted, Run: &event.Run{Command: "run", Pipeline: "release", Spec: text, ID: text, Stages: []event.Stage{{Name: "a" + text, Body: "task"}}}},
+		{Kind: event.StageStarted, Stage: "a" + text},
+		{Kind: event.StepStarted, Stage: "a" + text, Step: task},
+		{Kind: event.StepProgress, Stage: "a" + text, Step: task, Progress: &event.Progress{Done: 1, Total: 2, Unit: text}},
+		{Kind: event.StageRetry, Stage: "a" + text, Attempt: &event.Attempt{Error: text}},
+		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text}},
+		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text, Server: line}},
+	}
+	after = []event.Event{
+		{Kind: event.StepFinished, Stage: "a" + text, Step: &event.Step{Name: text, Server: line, Text: text}},
 		{Kind: event.StepFinished, Step: &event.Step{Name: "health", Error: text}},
-		{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: text, Hint: text}},
+		{Kind: event.ArtifactDone, Artifact: &event.Artifact{Name: text, Run: text, Path: line}},
+		{Kind: event.Notice, Note: &event.Note{Level: event.Problem, Text: text, Hint: text}},
 		{Kind: event.SwitchDone, Switch: &event.Switch{URL: text, Traffic: &event.Traffic{FirstError: text}}},
-		{Kind: event.StageFinished, Stage: "a", Result: &event.Result{Outcome: event.Failed, Reason: text, Tail: []string{line}}},
+		{Kind: event.StageFinished, Stage: "a" + text, Result: &event.Result{Outcome: event.Failed, Reason: text, Log: text, Tail: []string{line}}},
 		{Kind: event.RunFinished, Result: &event.Result{Outcome: event.Failed, Reason: text, Hint: text}},
 	}
+	return during, after
 }
 
 func TestMuchOutputInGitHub(t *testing.T) {

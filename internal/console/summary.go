@@ -7,12 +7,13 @@ import (
 	"github.com/org/deploy-action/internal/event"
 )
 
-// runFinished sums the run up: what became of it, what serves now, what it cost.
+// runFinished sums the run up: what became of it, what serves now, what it cost,
+// what was done about a failure, and what was kept.
 func (c *Console) runFinished(r *event.Result) {
-	c.write("\n")
-	title := c.about.Command
-	if c.about.Pipeline != "" {
-		title = "pipeline " + c.about.Pipeline
+	c.out.WriteByte('\n')
+	title := c.run.about.Command
+	if c.run.about.Pipeline != "" {
+		title = "pipeline " + c.run.about.Pipeline
 	}
 	text := fmt.Sprintf("%s %s in %s", c.bold(title), r.Outcome, human(r.Took))
 	if stages := c.stages(); stages != "" {
@@ -22,10 +23,24 @@ func (c *Console) runFinished(r *event.Result) {
 	if r.Reason != "" {
 		c.own("", mark{}, "  "+r.Reason)
 	}
-	for _, s := range c.switches {
+	for _, s := range c.run.switches {
 		c.summary(s)
 	}
+	for _, back := range c.run.rollbacks {
+		c.own("", mark{}, "  "+back.text())
+	}
+	for _, a := range c.run.artifacts {
+		c.own("", mark{}, "  "+kept(a))
+	}
 	c.hint("", r.Hint)
+}
+
+// text says what a rollback strategy came to.
+func (r rollback) text() string {
+	if r.result.Reason == "" {
+		return fmt.Sprintf("%s %s in %s", r.name, r.result.Outcome, human(r.result.Took))
+	}
+	return fmt.Sprintf("%s %s after %s: %s", r.name, r.result.Outcome, human(r.result.Took), r.result.Reason)
 }
 
 // endings are what stages can count as, in the order they are told.
@@ -35,7 +50,7 @@ var endings = []string{"succeeded", "failed", "failed and ignored", "stranded", 
 func (c *Console) stages() string {
 	var parts []string
 	for _, ending := range endings {
-		if n := c.tally[ending]; n > 0 {
+		if n := c.run.tally[ending]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, ending))
 		}
 	}

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -20,7 +22,12 @@ var (
 	again   = mark{"↻", "33"}
 	warning = mark{"!", "33"}
 	info    = mark{"·", "36"}
-	passed  = mark{"–", "2"} // neither done nor failed
+	passed  = mark{"–", dim} // neither done nor failed
+)
+
+const (
+	bold = "1"
+	dim  = "2"
 )
 
 func outcomeMark(r *event.Result) mark {
@@ -42,8 +49,8 @@ func (c *Console) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + reset
 }
 
-func (c *Console) bold(text string) string { return c.paint("1", text) }
-func (c *Console) dim(text string) string  { return c.paint("2", text) }
+func (c *Console) bold(text string) string { return c.paint(bold, text) }
+func (c *Console) dim(text string) string  { return c.paint(dim, text) }
 
 // own prints a line of ours. Where the text goes on over several lines, the
 // others are set in and led by a bar.
@@ -60,11 +67,25 @@ func (c *Console) own(prefix string, m mark, text string) {
 
 // relay prints a line that anybody may have written.
 func (c *Console) relay(prefix, line string) {
-	text := strings.TrimRight(prefix+c.clean(line), " ")
-	if c.options.GitHub && strings.HasPrefix(strings.TrimSpace(text), "::") {
-		text = "│ " + text // or the runner takes it for a command
+	line = harmless(line, c.options.Colour)
+	if c.options.GitHub {
+		prefix, line = "", unbracket(prefix+line)
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			prefix = "│ " // or the runner takes it for a command
+		}
 	}
-	c.write(text + "\n")
+	c.out.WriteString(prefix)
+	c.out.WriteString(line)
+	c.out.Truncate(len(bytes.TrimRight(c.out.Bytes(), " ")))
+	c.out.WriteByte('\n')
+}
+
+// serverPrefix stands before what a server put out.
+func serverPrefix(server string) string {
+	if server == "" {
+		return ""
+	}
+	return strip(server) + " │ "
 }
 
 // place is a position in the spec, as the beginning of a line.
@@ -80,6 +101,45 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// kept is what became of an artifact: "artifact app: 12 files, 3.4 MB → 1.1 MB,
+// kept as 20261123t184500z-k3v9qz; 1 older let go".
+func kept(a event.Artifact) string {
+	if a.Missing {
+		return fmt.Sprintf("artifact %s: nothing matches its path, so nothing is kept", a.Name)
+	}
+	text := fmt.Sprintf("artifact %s: %s, %s → %s, kept as %s", a.Name, count(a.Files, "file"), size(a.Size), size(a.Packed), cmp.Or(a.Path, a.Run))
+	if n := len(a.Removed); n > 0 {
+		text += fmt.Sprintf("; %d older let go", n)
+	}
+	return text
+}
+
+// size writes bytes with the figures that matter: 812 B, 3.4 MB, 120 GB.
+func size(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, unit := float64(n)/1000, 0
+	for units := "kMGTPE"; f >= 999.5 && unit < len(units)-1; unit++ {
+		f /= 1000
+	}
+	if f >= 100 {
+		return fmt.Sprintf("%.0f %cB", f, "kMGTPE"[unit])
+	}
+	return decimal(f) + fmt.Sprintf(" %cB", "kMGTPE"[unit])
+}
+
+// clock writes a duration that is still growing: in whole seconds.
+func clock(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d m %02d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d h %02d m", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 // human writes a duration with the figures that matter: 0.4 ms, 12 ms, 1.2 s,

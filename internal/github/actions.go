@@ -29,8 +29,15 @@ func Detect(getenv func(string) string, stdout io.Writer) (*Actions, bool) {
 	if getenv("GITHUB_ACTIONS") != "true" {
 		return nil, false
 	}
-	api := actions.New(actions.WithGetenv(getenv), actions.WithWriter(steady{stdout}))
-	return &Actions{api: api, getenv: getenv, masker: secret.New(nil), issued: make(map[string]int)}, true
+	a := &Actions{getenv: getenv, masker: secret.New(nil), issued: make(map[string]int)}
+	a.SpeakTo(stdout)
+	return a, true
+}
+
+// SpeakTo sends commands to the runner to w from now on: standard output or
+// standard error, of which the runner reads both.
+func (a *Actions) SpeakTo(w io.Writer) {
+	a.api = actions.New(actions.WithGetenv(a.getenv), actions.WithWriter(steady{w}))
 }
 
 // steady takes every write. The library panics where the runner's pipe is
