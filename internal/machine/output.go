@@ -14,12 +14,14 @@ const (
 	tailBytes = 64 << 10
 )
 
-// Sizes of the buffer that output is read into. Most commands say little; for
-// one that fills the pipe (64 KiB), buffer and pipe grow.
+// Sizes of the buffer that output is read into. Most commands say little or
+// nothing; for one that fills what there is, buffer and pipe grow. The buffer
+// stays small enough for a core's own cache, or its bytes go to memory and back
+// on their way to the log.
 const (
 	smallRead = 4 << 10
-	pipeSize  = 64 << 10
-	largeRead = 1 << 20
+	largeRead = 128 << 10
+	largePipe = 1 << 20
 )
 
 // output is where a command's output goes: a pipe that is copied to a stream, or
@@ -30,6 +32,7 @@ type output struct {
 	reader int       // read end of the pipe; -1 for a log file, and at the end of the output
 	stream io.Writer // nil when it takes no more
 	buffer []byte
+	total  int // bytes copied
 	tail   tail
 }
 
@@ -61,10 +64,13 @@ func createLog(path string) (int, error) {
 // over reports whether there is no more to copy.
 func (o *output) over() bool { return o.reader < 0 }
 
-// copy copies what is there, and waits for it if there is nothing. It goes on to
-// the end even where the stream takes no more: a command must not fail because
-// its listener has gone.
-func (o *output) copy() {
+// copy copies what poll has told of. It goes on to the end even where the stream
+// takes no more: a command must not fail because its listener has gone.
+func (o *output) copy(told int16) {
+	if told&unix.POLLIN == 0 {
+		o.end()
+		return
+	}
 	if o.buffer == nil {
 		o.buffer = make([]byte, smallRead)
 	}
@@ -73,31 +79,26 @@ func (o *output) copy() {
 		return
 	}
 	if n <= 0 {
-		closeFD(o.reader)
-		o.reader = -1
+		o.end()
 		return
 	}
+	o.total += n
 	o.tail.add(o.buffer[:n])
 	if o.stream != nil {
 		if _, err := o.stream.Write(o.buffer[:n]); err != nil {
 			o.stream = nil
 		}
 	}
-	if n == len(o.buffer) {
-		o.widen()
+	if n == smallRead {
+		o.buffer = make([]byte, largeRead)
+		_, _ = unix.FcntlInt(uintptr(o.reader), unix.F_SETPIPE_SZ, largePipe) // it stays smaller where a user has too many
 	}
 }
 
-// widen makes room for a command that says much.
-func (o *output) widen() {
-	switch len(o.buffer) {
-	case smallRead:
-		o.buffer = make([]byte, pipeSize)
-	case pipeSize:
-		if _, err := unix.FcntlInt(uintptr(o.reader), unix.F_SETPIPE_SZ, largeRead); err == nil {
-			o.buffer = make([]byte, largeRead)
-		}
-	}
+// end closes the pipe.
+func (o *output) end() {
+	closeFD(o.reader)
+	o.reader = -1
 }
 
 // copyUntil copies what comes until ended is closed.
@@ -108,42 +109,48 @@ func (o *output) copyUntil(ended <-chan struct{}) {
 			return
 		default:
 		}
-		if told := poll([2]int{-1, o.reader}, pollTime); told[1] {
-			o.copy()
+		if told := poll([2]int{-1, o.reader}, pollTime); told[1] != 0 {
+			o.copy(told[1])
 		}
 	}
 }
 
-// close lets go of the output and returns its last lines. Whoever still holds
-// the pipe open is waited for no longer than drainTime.
+// close copies what the command has left in the pipe, lets go of the output and
+// returns its last lines. Whoever still holds the pipe open is waited for no
+// longer than drainTime.
 func (o *output) close() []string {
 	if o.log != "" {
 		lines, _ := lastLines(o.log, tailLines) // a log that is gone has no lines
 		return lines
 	}
+	left, _ := unix.IoctlGetInt(o.reader, unix.TIOCINQ)
+	for all := o.total + left; o.total < all && !o.over(); {
+		o.copy(unix.POLLIN)
+	}
 	for deadline := time.Now().Add(drainTime); !o.over(); {
 		left := time.Until(deadline)
 		if left <= 0 {
-			closeFD(o.reader)
+			o.end()
 			break
 		}
-		if told := poll([2]int{-1, o.reader}, left); told[1] {
-			o.copy()
+		if told := poll([2]int{-1, o.reader}, left); told[1] != 0 {
+			o.copy(told[1])
 		}
 	}
 	return o.tail.lines(tailLines)
 }
 
 // poll waits until one of the files has something to tell, at most for patience;
-// below 0 that is for ever. A file below 0 never has.
-func poll(files [2]int, patience time.Duration) (told [2]bool) {
+// below 0 that is for ever. It returns what each has, as poll(2) does; a file
+// below 0 has nothing.
+func poll(files [2]int, patience time.Duration) (told [2]int16) {
 	timeout := -1
 	if patience >= 0 {
 		timeout = int(patience.Round(time.Millisecond).Milliseconds())
 	}
 	fds := []unix.PollFd{{Fd: int32(files[0]), Events: unix.POLLIN}, {Fd: int32(files[1]), Events: unix.POLLIN}}
 	_, _ = unix.Poll(fds, timeout) // it fails when a signal comes: nothing was told
-	return [2]bool{fds[0].Revents != 0, fds[1].Revents != 0}
+	return [2]int16{fds[0].Revents, fds[1].Revents}
 }
 
 // closeFD closes a file; -1 is none.

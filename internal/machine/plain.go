@@ -59,6 +59,9 @@ var bashChanges = strings.Fields(`
 	COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EXECIGNORE FUNCNAME GROUPS HISTCMD IFS LINENO OPTERR OPTIND
 	POSIXLY_CORRECT PPID PS4 RANDOM SECONDS SHELLOPTS SRANDOM`)
 
+// setByBash are the variables that bash looks at or sets.
+var setByBash = []string{"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+
 // plain is the command as bash would execute it: its program, arguments, and
 // environment. It is false where bash is to do it.
 func (c Command) plain(environ []string) (program string, words, changed []string, is bool) {
@@ -68,20 +71,24 @@ func (c Command) plain(environ []string) (program string, words, changed []strin
 	if words, is = plainWords(c.Script); !is {
 		return "", nil, nil, false
 	}
-	vars := make(map[string]string, len(environ))
+	own := make(map[string]string, len(setByBash))
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		if slices.Contains(bashChanges, name) || strings.HasPrefix(name, "BASH") {
+		switch {
+		case slices.Contains(bashChanges, name), strings.HasPrefix(name, "BASH"):
 			return "", nil, nil, false
+		case slices.Contains(setByBash, name):
+			own[name] = value
+		default:
+			changed = append(changed, variable)
 		}
-		vars[name] = value
 	}
-	program, found := inPath(words[0], vars["PATH"])
-	if !found || !settle(vars, c.Dir) {
+	program, found := inPath(words[0], own["PATH"])
+	if !found || !settle(own, c.Dir) {
 		return "", nil, nil, false
 	}
-	vars["_"] = program
-	for name, value := range vars {
+	own["_"] = program
+	for name, value := range own {
 		changed = append(changed, name+"="+value)
 	}
 	return program, words, changed, true

@@ -56,13 +56,13 @@ func (p *process) await(out *output) {
 			patience = pollTime
 		}
 		told := poll([2]int{p.fd, out.reader}, patience)
-		if told[1] {
-			out.copy()
+		if told[1] != 0 {
+			out.copy(told[1])
 		}
-		if (told[0] || p.fd < 0) && p.reap(syscall.WNOHANG) {
+		if (told[0] != 0 || p.fd < 0) && p.reap(syscall.WNOHANG) {
 			return
 		}
-		if told[0] { // Linux 5.2 gives a pidfd that can't be polled
+		if told[0] != 0 { // Linux 5.2 gives a pidfd that can't be polled
 			closeFD(p.fd)
 			p.fd = -1
 		}

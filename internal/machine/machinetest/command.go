@@ -101,6 +101,24 @@ func streams(t *testing.T, m machine.Machine) {
 	}
 }
 
+// A listener that is slower than the command loses nothing when that ends.
+func slowListener(t *testing.T, m machine.Machine) {
+	var all slow
+	exit, err := machine.Run.Stream(context.Background(), m, machine.Command{Shell: "seq 1 100000; seq 1 100000"}, &all)
+	if err != nil || exit.Code != 0 || all != 2*588895 {
+		t.Errorf("%d bytes came, %+v, %v", all, exit, err)
+	}
+}
+
+// slow counts bytes, at leisure.
+type slow int
+
+func (s *slow) Write(p []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond) // being slow is what it is for
+	*s += slow(len(p))
+	return len(p), nil
+}
+
 func boundedTail(t *testing.T, m machine.Machine) {
 	var all bytes.Buffer
 	exit, err := machine.Run.Stream(context.Background(), m, machine.Command{Shell: "seq 1 100000"}, &all)

@@ -34,6 +34,7 @@ var contract = map[string]func(*testing.T, machine.Machine){
 	"environment is added to, less secrets":     environment,
 	"stdin is given and ends":                   stdin,
 	"output streams in order as it comes":       streams,
+	"a slow listener loses nothing":             slowListener,
 	"tail is bounded":                           boundedTail,
 	"timeout ends the whole group":              timeoutEndsGroup,
 	"cancel ends the whole group":               cancelEndsGroup,
