@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	maxText = 64 << 10               // bytes told at once; a longer line is told in pieces
+	maxText = 64 << 10               // bytes of a line told at once; a longer one is told in pieces
+	texts   = 32 << 10               // bytes of lines told at once, the most that Go allocates cheaply
 	idle    = 100 * time.Millisecond // after which the beginning of a line is told, such as a question
 )
 
@@ -70,11 +71,13 @@ func (l *log) Write(p []byte) (int, error) {
 // portion is how much of p to take next, at most room bytes: up to the end of a
 // line where there is one.
 func portion(p []byte, room int) int {
-	window := p[:min(len(p), room)]
-	if end := bytes.LastIndexByte(window, '\n') + 1; end > 0 {
-		return end
+	for _, size := range []int{texts, maxText} {
+		window := p[:min(len(p), room, size)]
+		if end := bytes.LastIndexByte(window, '\n') + 1; end > 0 {
+			return end
+		}
 	}
-	return len(window)
+	return min(len(p), room)
 }
 
 // add adds to what is begun, tells it when it is whole or as much as may be told

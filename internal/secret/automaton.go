@@ -4,7 +4,7 @@ package secret
 // Corasick (CACM 18, 1975) describe it, with every transition worked out
 // beforehand. State 0 is the start.
 type automaton struct {
-	begins  [256]bool   // bytes that a pattern begins with
+	skips   *skips      // finds where a pattern may begin
 	class   [256]uint16 // bytes that no pattern has are all of class 0
 	classes int
 	next    []uint32 // by state × classes + class
@@ -17,10 +17,10 @@ func newAutomaton(patterns []string) *automaton {
 	a.classify(patterns)
 	a.grow(0)
 	for _, pattern := range patterns {
-		a.begins[pattern[0]] = true
 		a.insert(pattern)
 	}
 	a.link()
+	a.skips = newSkips(patterns)
 	return a
 }
 
@@ -92,7 +92,7 @@ func (a *automaton) row(state uint32) []uint32 {
 func (a *automaton) scan(state uint32, text []byte, found func(end, length int)) uint32 {
 	for i := 0; i < len(text); i++ {
 		if state == 0 {
-			if i += a.skip(text[i:]); i == len(text) {
+			if i += a.skips.count(text[i:]); i == len(text) {
 				break
 			}
 		}
@@ -102,15 +102,4 @@ func (a *automaton) scan(state uint32, text []byte, found func(end, length int))
 		}
 	}
 	return state
-}
-
-// skip counts the bytes at the start of text that begin no pattern. Most of any
-// text is passed here.
-func (a *automaton) skip(text []byte) int {
-	for i, b := range text {
-		if a.begins[b] {
-			return i
-		}
-	}
-	return len(text)
 }

@@ -172,10 +172,19 @@ func FuzzMasker(f *testing.F) {
 	})
 }
 
+func passwords(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("Pw%dx%d!", i*7919, i*104729))
+	}
+	return all
+}
+
 func BenchmarkWriter(b *testing.B) {
 	line := "2026-11-23T18:45:01Z webpack 5.90.0 compiled 1432 modules in 2310 ms (/srv/app/node_modules)\n"
 	chunk := []byte(strings.Repeat(line, 32<<10/len(line)))
 	for name, secrets := range map[string][]string{
+		"30 passwords": passwords(30), "short": {"abc"},
 		"none": nil, "token": {"ghp_0123456789abcdefghijABCDEFGHIJ456789"}, "key": {strings.Repeat(key, 20), "hunter2-and-more"},
 	} {
 		b.Run(name, func(b *testing.B) {

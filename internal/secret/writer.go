@@ -20,14 +20,30 @@ type span struct{ from, to int }
 func (m *masking) Write(p []byte) (int, error) {
 	offset := len(m.held)
 	m.state = m.automaton.scan(m.state, p, func(end, length int) { m.cover(offset+end-length, offset+end) })
-	if offset == 0 && len(m.spans) == 0 && m.state == 0 {
-		return m.w.Write(p)
+	if keep := int(m.automaton.depth[m.state]); len(m.spans) == 0 && keep <= len(p) {
+		return len(p), m.through(p, keep)
 	}
 	m.held = append(m.held, p...)
 	if err := m.pass(len(m.held) - int(m.automaton.depth[m.state])); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// through passes on what is held and p, in which there is no secret, but for the
+// last bytes that may begin one.
+func (m *masking) through(p []byte, keep int) error {
+	safe := len(p) - keep
+	for _, part := range [][]byte{m.held, p[:safe]} {
+		if len(part) == 0 {
+			continue
+		}
+		if _, err := m.w.Write(part); err != nil {
+			return err
+		}
+	}
+	m.held = append(m.held[:0], p[safe:]...)
+	return nil
 }
 
 // Close passes on what is held back.
