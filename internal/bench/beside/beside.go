@@ -1,0 +1,153 @@
+// Package beside measures programs side by side, as whole processes: in turn, so
+// that what else the machine does hits all of them, and each round begins with
+// another one.
+package beside
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Contender is a program to measure.
+type Contender struct {
+	Name   string
+	Args   []string
+	Dir    string
+	Env    []string           // on top of this process's
+	Before func() error       // not measured; may be nil
+	Floor  string             // the contender it is held against; may be empty
+	Each   int                // what its time is divided by, such as a number of stages
+	After  func() (bad error) // looks at what it left; not measured; may be nil
+}
+
+// Measured is what a contender took: medians of time, the most memory.
+type Measured struct {
+	Contender
+	Wall, Least, CPU float64 // ms
+	MiB              float64 // of the largest process
+}
+
+//go:embed c
+var sources embed.FS
+
+// Bench runs contenders.
+type Bench struct{ dir string }
+
+// New makes a bench whose programs are built in dir.
+func New(ctx context.Context, dir string) (*Bench, error) {
+	b := &Bench{dir: dir}
+	for _, name := range []string{"measure", "floor"} {
+		source, err := sources.ReadFile("c/" + name + ".c")
+		if err != nil {
+			return nil, err
+		}
+		cmd := exec.CommandContext(ctx, "gcc", "-O2", "-o", b.Program(name), "-x", "c", "-")
+		cmd.Stdin = strings.NewReader(string(source))
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("gcc: %s.c: %w\n%s", name, err, said)
+		}
+	}
+	return b, nil
+}
+
+// Program is the path of one of the bench's own programs: floor, measure.
+func (b *Bench) Program(name string) string { return filepath.Join(b.dir, name) }
+
+// Run measures contenders, each so many times.
+func (b *Bench) Run(ctx context.Context, rounds int, contenders []Contender) ([]Measured, error) {
+	all := make([][]sample, len(contenders))
+	for round := range rounds {
+		for i := range contenders {
+			at := (round + i) % len(contenders)
+			s, err := b.once(ctx, contenders[at])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", contenders[at].Name, err)
+			}
+			all[at] = append(all[at], s)
+		}
+	}
+	measured := make([]Measured, len(contenders))
+	for i, c := range contenders {
+		measured[i] = sum(c, all[i])
+	}
+	return measured, nil
+}
+
+// sample is one run.
+type sample struct {
+	wall, cpu, mib float64
+	status         int
+}
+
+func (b *Bench) once(ctx context.Context, c Contender) (sample, error) {
+	if c.Before != nil {
+		if err := c.Before(); err != nil {
+			return sample{}, err
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return sample{}, err
+	}
+	defer r.Close()
+	var said strings.Builder
+	cmd := exec.CommandContext(ctx, b.Program("measure"), c.Args...)
+	cmd.Dir, cmd.Env, cmd.Stderr, cmd.ExtraFiles = c.Dir, append(os.Environ(), c.Env...), &said, []*os.File{w}
+	err = cmd.Run()
+	w.Close()
+	if err != nil {
+		return sample{}, fmt.Errorf("%w\n%s", err, said.String())
+	}
+	var s sample
+	if _, err := fmt.Fscan(r, &s.wall, &s.cpu, &s.mib, &s.status); err != nil {
+		return s, err
+	}
+	if s.status != 0 {
+		return s, fmt.Errorf("status %#x\n%s", s.status, said.String())
+	}
+	if c.After != nil {
+		err = c.After()
+	}
+	return s, err
+}
+
+func sum(c Contender, samples []sample) Measured {
+	m := Measured{Contender: c}
+	var walls, cpus []float64
+	for _, s := range samples {
+		walls, cpus = append(walls, s.wall), append(cpus, s.cpu)
+		m.MiB = max(m.MiB, s.mib)
+	}
+	slices.Sort(walls)
+	slices.Sort(cpus)
+	m.Wall, m.Least, m.CPU = walls[len(walls)/2], walls[0], cpus[len(cpus)/2]
+	return m
+}
+
+// Table prints what was measured, each beside its floor.
+func Table(w io.Writer, title string, measured []Measured) error {
+	walls := make(map[string]float64)
+	for _, m := range measured {
+		walls[m.Name] = m.Wall
+	}
+	fmt.Fprintf(w, "\n%s\n", title)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tms\tleast\tCPU ms\tMiB\t× floor\tabove, each\t")
+	for _, m := range measured {
+		ratio, above := "", ""
+		if floor := walls[m.Floor]; floor > 0 {
+			ratio = fmt.Sprintf("%.2f", m.Wall/floor)
+			above = fmt.Sprintf("%.0f µs", (m.Wall-floor)/float64(max(m.Each, 1))*1e3)
+		}
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t%s\t\n", m.Name, m.Wall, m.Least, m.CPU, m.MiB, ratio, above)
+	}
+	return t.Flush()
+}
