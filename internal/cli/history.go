@@ -45,6 +45,9 @@ func (a *app) historyCommand() *cli.Command {
 			if c.Int("n") < 1 {
 				return &usageError{fmt.Errorf("-n %d: must be at least 1", c.Int("n"))}
 			}
+			if c.Bool("json") {
+				a.spareStdout()
+			}
 			all, err := a.histories(ctx, c)
 			if err != nil {
 				return err

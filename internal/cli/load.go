@@ -51,6 +51,15 @@ func (a *app) load(c *cli.Command) (*spec.Spec, error) {
 	return s, nil
 }
 
+// spareStdout has what is for GitHub's runner written to standard error, which
+// the runner reads as well: standard output is data that someone keeps, and the
+// runner is told of secrets by their value.
+func (a *app) spareStdout() {
+	if a.actions != nil {
+		a.actions.SpeakTo(a.env.Stderr)
+	}
+}
+
 // hide masks secrets in everything that is printed from here on.
 func (a *app) hide(secrets []string) {
 	a.masker = secret.New(secrets)

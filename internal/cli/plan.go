@@ -28,6 +28,9 @@ func (a *app) planCommand() *cli.Command {
 		Name: "plan", Usage: "show what a run would do", CustomHelpTemplate: planHelp,
 		Flags: specFlags(&cli.BoolFlag{Name: "json"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Bool("json") {
+				a.spareStdout()
+			}
 			_, p, err := a.plan(c)
 			if err != nil {
 				return err

@@ -19,6 +19,7 @@ Commands:
   report      write the report of a run again
   artifacts   list and get what runs have kept
   render      write the proxy configurations into a directory
+  export      print the spec with everything filled in
   version     print the version
   completion  print a completion script for bash, zsh, fish or pwsh
 

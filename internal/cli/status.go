@@ -39,6 +39,9 @@ func (a *app) statusCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "watch"}, &cli.DurationFlag{Name: "interval", Value: watchInterval},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Bool("json") {
+				a.spareStdout()
+			}
 			environments, err := a.environments(c)
 			if err != nil {
 				return err

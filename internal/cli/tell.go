@@ -35,7 +35,7 @@ func (a *app) beforeRun(ctx context.Context, c *cli.Command) (context.Context, e
 		return ctx, nil
 	}
 	if c.Bool("json") {
-		a.actions.SpeakTo(a.env.Stderr)
+		a.spareStdout()
 	}
 	if err := a.actions.RefuseFork(); err != nil {
 		return ctx, &usageError{err}

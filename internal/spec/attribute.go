@@ -24,6 +24,9 @@ func (b *body) textOr(name, fallback string, u use) string {
 	if s, ok := b.text(name, u); ok {
 		return s
 	}
+	if fallback != "" {
+		b.putText(name, fallback)
+	}
 	return fallback
 }
 
@@ -40,6 +43,7 @@ func (b *body) command(name string) string {
 func (b *body) flag(name string, fallback bool) bool {
 	v, ok := b.as(name, cty.Bool, plain)
 	if !ok {
+		b.put(name, literal{cty.BoolVal(fallback)})
 		return fallback
 	}
 	return v.True()
@@ -51,10 +55,14 @@ type span struct{ from, to int }
 // most is the upper end of counts that have no natural one.
 const most = 1_000_000
 
-// integer reads an attribute as a whole number within the span.
+// integer reads an attribute as a whole number within the span. A fallback
+// outside it stands for no number.
 func (b *body) integer(name string, in span, fallback int) int {
 	v, ok := b.as(name, cty.Number, plain)
 	if !ok {
+		if fallback >= in.from && fallback <= in.to {
+			b.putNumber(name, fallback)
+		}
 		return fallback
 	}
 	n, accuracy := v.AsBigFloat().Int64()
@@ -73,6 +81,7 @@ func (b *body) integer(name string, in span, fallback int) int {
 func (b *body) decimal(name string, least, greatest, fallback float64) float64 {
 	v, ok := b.as(name, cty.Number, plain)
 	if !ok {
+		b.put(name, literal{cty.NumberFloatVal(fallback)})
 		return fallback
 	}
 	n, _ := v.AsBigFloat().Float64()
@@ -88,6 +97,7 @@ func (b *body) decimal(name string, least, greatest, fallback float64) float64 {
 func oneOf[T ~string](b *body, name string, fallback T, words ...T) T {
 	s, ok := b.text(name, plain)
 	if !ok {
+		b.putText(name, string(fallback))
 		return fallback
 	}
 	var all []string
@@ -102,22 +112,24 @@ func oneOf[T ~string](b *body, name string, fallback T, words ...T) T {
 }
 
 // kind is a type with a syntax of its own, as package value has them.
-type kind[T cmp.Ordered] struct {
+type kind[T ~string] struct {
 	summary string
 	use     use
 	parse   func(string) (T, error)
 }
 
 // parsed reads an attribute as a T; fallback where it is absent or wrong.
-func parsed[T cmp.Ordered](b *body, name string, k kind[T], fallback T) T {
-	s, ok := b.text(name, k.use)
-	if !ok {
-		return fallback
+func parsed[T ~string](b *body, name string, k kind[T], fallback T) T {
+	v := fallback
+	if s, ok := b.text(name, k.use); ok {
+		var err error
+		if v, err = k.parse(s); err != nil {
+			b.errorf(b.valueRange(name), k.summary, "%s", err)
+			return fallback
+		}
 	}
-	v, err := k.parse(s)
-	if err != nil {
-		b.errorf(b.valueRange(name), k.summary, "%s", err)
-		return fallback
+	if v != "" {
+		b.putText(name, string(v))
 	}
 	return v
 }
@@ -146,7 +158,17 @@ func (b *body) items(name string) []item {
 		seen[it.text] = it.at
 		once = append(once, it)
 	}
+	b.put(name, literal{textsVal(texts(once))})
 	return once
+}
+
+// textsVal is a list of strings as HCL makes it of [ … ].
+func textsVal(all []string) cty.Value {
+	var elements []cty.Value
+	for _, s := range all {
+		elements = append(elements, cty.StringVal(s))
+	}
+	return cty.TupleVal(elements)
 }
 
 func (b *body) elements(name string, e hclsyntax.Expression) []item {
@@ -155,6 +177,9 @@ func (b *body) elements(name string, e hclsyntax.Expression) []item {
 		for _, element := range tuple.Exprs {
 			if v, ok := b.value(element, plain); ok {
 				all = append(all, b.element(name, v, element.Range())...)
+			}
+			if b.normal.kept[element] {
+				b.keep(e)
 			}
 		}
 		return all

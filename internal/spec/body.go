@@ -9,7 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// shape is what a kind of block may hold.
+// shape is what a kind of block may hold, in the order of its normal form:
+// attributes, blocks, singles.
 type shape struct {
 	labels     []string // what each label is
 	attributes []string
@@ -24,12 +25,19 @@ type body struct {
 	block *hclsyntax.Block
 	name  string // as messages name it: slot "blue"
 	scope *hcl.EvalContext
+	form  *form
 }
 
-// open checks block against its shape. A name that is close to one of the
-// shape's is reported once and then read as that one.
+// open checks a block of the top level against its shape. A name that is close
+// to one of the shape's is reported once and then read as that one.
 func (r *reader) open(block *hclsyntax.Block, s shape) *body {
+	return r.openIn(r.normal.top, block, s)
+}
+
+func (r *reader) openIn(outer *form, block *hclsyntax.Block, s shape) *body {
 	b := &body{reader: r, block: block, name: blockName(block), scope: r.scope}
+	b.form = &form{block: block, shape: s, terms: map[string]term{}}
+	outer.inner = append(outer.inner, b.form)
 	b.checkLabels(s.labels)
 	b.checkAttributes(s)
 	b.checkBlocks(s)
@@ -43,9 +51,26 @@ func (r *reader) open(block *hclsyntax.Block, s shape) *body {
 
 // within opens a block with the scope of b.
 func (b *body) within(block *hclsyntax.Block, s shape) *body {
-	inner := b.open(block, s)
+	inner := b.openIn(b.form, block, s)
 	inner.scope = b.scope
 	return inner
+}
+
+// childOrDefault is child where a block that is left out means its defaults: it
+// opens an empty one.
+func (b *body) childOrDefault(kind string, s shape) *body {
+	if inner := b.child(kind, s); inner != nil {
+		return inner
+	}
+	return b.within(b.empty(kind), s)
+}
+
+// empty is a block of the kind that the file leaves out. Its place is that of b.
+func (b *body) empty(kind string) *hclsyntax.Block {
+	return &hclsyntax.Block{
+		Type: kind, TypeRange: b.block.TypeRange, OpenBraceRange: b.block.OpenBraceRange,
+		CloseBraceRange: b.block.CloseBraceRange, Body: &hclsyntax.Body{},
+	}
 }
 
 // header is the place of the block's first line.
@@ -168,6 +193,16 @@ func (r *reader) once(first map[string]*hclsyntax.Block, block *hclsyntax.Block)
 
 // attribute returns the attribute called name, or nil.
 func (b *body) attribute(name string) *hclsyntax.Attribute { return b.block.Body.Attributes[name] }
+
+// given reports whether the block has an attribute called name that is not null.
+func (b *body) given(name string) bool {
+	attribute := b.attribute(name)
+	if attribute == nil {
+		return false
+	}
+	v, diags := attribute.Expr.Value(b.scope)
+	return diags.HasErrors() || !v.IsNull()
+}
 
 // valueRange is the place of an attribute's value, or of the block's first line.
 func (b *body) valueRange(name string) hcl.Range {

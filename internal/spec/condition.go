@@ -10,7 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// condition reads the when attribute; nil without one.
+// condition reads the when attribute; nil without one. Its words are the reason
+// that a skipped stage gives, and so an export keeps them.
 func (b *body) condition(in reach) *Condition {
 	attribute := b.attribute("when")
 	if attribute == nil {
@@ -21,7 +22,10 @@ func (b *body) condition(in reach) *Condition {
 	if !ok {
 		return nil
 	}
-	c := &Condition{Source: b.quoted(e.Range()), Pos: b.pos(e.Range()), Needs: stagesOf(reads)}
+	if _, plainly := e.(*hclsyntax.LiteralValueExpr); !plainly {
+		b.keep(e)
+	}
+	c := &Condition{Source: sourceText(b.mended, e), Pos: b.pos(e.Range()), Needs: stagesOf(reads)}
 	probe := *b
 	probe.scope = factsScope(b.scope, reads, nil)
 	v, ok := probe.unmarked(e, data)
@@ -31,6 +35,7 @@ func (b *body) condition(in reach) *Condition {
 	if v, ok = b.convert(v, cty.Bool, e.Range(), "A condition"); !ok {
 		return nil
 	}
+	b.put("when", literal{v})
 	if v.IsKnown() {
 		fixed := v.True()
 		c.Fixed = &fixed
@@ -119,12 +124,10 @@ func (b *body) whenEnded(in reach) *Condition {
 // take.
 func (b *body) checkCalls(e hclsyntax.Expression) bool {
 	sound := true
-	// The callback has no diagnostics, and so the walk has none.
-	_ = hclsyntax.VisitAll(e, func(node hclsyntax.Node) hcl.Diagnostics {
+	visit(e, func(node hclsyntax.Node) {
 		if call, ok := node.(*hclsyntax.FunctionCallExpr); ok {
 			sound = b.checkCall(call) && sound
 		}
-		return nil
 	})
 	return sound
 }

@@ -31,7 +31,7 @@ func (b *body) deploy(forward bool) *Deploy {
 	}
 	d := &Deploy{Release: block.filled("release"), Canary: block.canary(), Pos: b.pos(block.block.TypeRange)}
 	d.Environment, _ = refer(block, "environment", "environment", &b.environments)
-	if forward && block.attribute("release") == nil {
+	if forward && !block.given("release") {
 		block.missing("release")
 	}
 	if !forward {
@@ -89,20 +89,19 @@ func (b *body) steps() []CanaryStep {
 func (b *body) defaultSteps() []CanaryStep {
 	var all []CanaryStep
 	for _, weight := range defaultWeights {
-		all = append(all, CanaryStep{Weight: weight, Hold: stepHold, Pos: b.pos(b.block.TypeRange)})
+		step := b.openIn(b.form, b.empty("step"), shape{attributes: stepShape.attributes})
+		all = append(all, CanaryStep{
+			Weight: step.integer("weight", span{1, 99}, weight),
+			Hold:   step.duration("hold", 0, stepHold),
+			Pos:    b.pos(b.block.TypeRange),
+		})
 	}
 	return all
 }
 
 // analysis reads how the canary is judged; without a block, by the defaults.
 func (b *body) analysis() *Analysis {
-	block := b.child("analysis", analysisShape)
-	if block == nil {
-		return &Analysis{
-			Source: "proxy", Interval: 10 * time.Second, MinRequests: 50, MaxErrorRate: 1, MaxLatencyRatio: 1.5,
-			Failures: 2, Pos: b.pos(b.block.TypeRange),
-		}
-	}
+	block := b.childOrDefault("analysis", analysisShape)
 	return &Analysis{
 		Source:          oneOf(block, "source", "proxy", "proxy"),
 		Interval:        block.duration("interval", time.Second, 10*time.Second),

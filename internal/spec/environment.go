@@ -61,7 +61,7 @@ func (r *reader) readEnvironment(e *Environment, b *body) {
 	e.LockTimeout = b.duration("lock_timeout", 0, lockTimeout)
 	e.StartTimeout = b.duration("start_timeout", tick, startTimeout)
 	e.Proxies = b.proxies()
-	health := b.child("health", healthShape)
+	health := b.childOrDefault("health", healthShape)
 	b.readSlots(e, health)
 	e.Health = b.health(health, e)
 }
@@ -70,6 +70,9 @@ func (r *reader) readEnvironment(e *Environment, b *body) {
 // that runs turnout.
 func (b *body) serversOrLocal(name string) []*Server {
 	if b.attribute(name) == nil {
+		if b.servers.byName[string(b.local.Name)] != nil {
+			b.putServers(name, []*Server{b.local})
+		}
 		return []*Server{b.local}
 	}
 	return b.serverList(name)
@@ -104,12 +107,12 @@ func (b *body) relativePaths(name string) []item {
 
 // probe reads the prober's rate: a number, or "off".
 func (b *body) probe() int {
-	attribute := b.attribute("probe")
-	if attribute == nil {
-		return probeRate
-	}
-	if v, ok := attribute.Expr.Value(b.scope); !ok.HasErrors() && v.RawEquals(cty.StringVal("off")) {
-		return 0
+	if attribute := b.attribute("probe"); attribute != nil {
+		v, diags := attribute.Expr.Value(b.scope)
+		if v, _ = v.Unmark(); !diags.HasErrors() && v.RawEquals(cty.StringVal("off")) {
+			b.putNumber("probe", 0)
+			return 0
+		}
 	}
 	return b.integer("probe", span{0, mostProbes}, probeRate)
 }
@@ -132,11 +135,12 @@ func (b *body) readSlots(e *Environment, health *body) {
 }
 
 func (b *body) readAddress(s *Slot) {
-	port, socket := b.attribute("port"), b.attribute("socket")
+	port, socket := b.given("port"), b.given("socket")
 	switch {
-	case port != nil && socket != nil:
-		b.errorf(socket.NameRange, "Two addresses", "%s has a port at %s and a socket: give it one of them.", b.name, place(port.NameRange))
-	case port == nil && socket == nil && !b.hurt(b.block.Range()):
+	case port && socket:
+		at := b.attribute("port").NameRange
+		b.errorf(b.attribute("socket").NameRange, "Two addresses", "%s has a port at %s and a socket: give it one of them.", b.name, place(at))
+	case !port && !socket && !b.hurt(b.block.Range()):
 		b.errorf(b.header(), "Missing attribute", "%s needs an address: port = 8081, or socket = \"/run/app/%s.sock\".", b.name, s.Name)
 	}
 	s.Port = b.port("port")
@@ -150,13 +154,11 @@ func (b *body) slotCommands(e *Environment, s *Slot, health *body) {
 	inner.scope.Variables = map[string]cty.Value{"slot": cty.ObjectVal(map[string]cty.Value{
 		"name": cty.StringVal(string(s.Name)), "socket": cty.StringVal(string(s.Socket)),
 		"port": cty.NumberIntVal(int64(s.Port)), "path": cty.StringVal(fmt.Sprintf("%s/%s", e.Root, s.Name)),
-	})}
+	}).Mark(outside)}
 	s.Start, s.Stop = inner.command("start"), inner.command("stop")
-	if health != nil {
-		check := *health
-		check.scope = inner.scope
-		s.HealthRun = check.command("run")
-	}
+	check := *health
+	check.scope = inner.scope
+	s.HealthRun = check.command("run")
 }
 
 func (b *body) checkSlots(slots []*entry[*Slot]) {

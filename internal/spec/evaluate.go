@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -15,6 +16,7 @@ type mark string
 const (
 	untrusted mark = "untrusted" // whoever opens a pull request can write it
 	sensitive mark = "sensitive" // to be shown nowhere
+	outside   mark = "outside"   // not of the file: an export does not evaluate it
 )
 
 // use says which marked values may stand in a place.
@@ -41,6 +43,7 @@ func (b *body) unmarked(e hclsyntax.Expression, u use) (cty.Value, bool) {
 		b.explain(diags, b.scope)
 		return cty.DynamicVal, false
 	}
+	b.keepOutside(e, v, b.scope)
 	clean, marks := v.UnmarkDeep()
 	if _, bad := marks[untrusted]; bad && !u.untrusted {
 		b.refuse(e, untrusted, "Untrusted value", untrustedDetail)
@@ -90,18 +93,31 @@ func (r *reader) quoted(at hcl.Range) string {
 	return string(r.mended[at.Start.Byte:at.End.Byte])
 }
 
+// absent reports whether v, which an attribute says, is null: that is to leave
+// the attribute out, which is a mistake where the block needs it.
+func (b *body) absent(name string, v cty.Value) bool {
+	if v.IsNull() && slices.Contains(b.form.shape.required, name) {
+		b.errorf(b.valueRange(name), "Missing attribute", "%q is null, which is to leave it out, and the block %s needs it.", name, b.name)
+	}
+	return v.IsNull()
+}
+
 // as evaluates an attribute as a value of the wanted type; false where it is
-// absent, null or wrong.
+// absent, null or wrong. Null is absent: what the block needs may not be null.
 func (b *body) as(name string, want cty.Type, u use) (cty.Value, bool) {
 	attribute := b.attribute(name)
 	if attribute == nil {
 		return cty.NilVal, false
 	}
 	v, ok := b.value(attribute.Expr, u)
-	if !ok || v.IsNull() {
+	if !ok || b.absent(name, v) {
 		return cty.NilVal, false
 	}
-	return b.convert(v, want, attribute.Expr.Range(), fmt.Sprintf("The attribute %q", name))
+	v, ok = b.convert(v, want, attribute.Expr.Range(), fmt.Sprintf("The attribute %q", name))
+	if ok {
+		b.put(name, literal{v})
+	}
+	return v, ok
 }
 
 // convert makes v a value of the wanted type; what names the place in a message.

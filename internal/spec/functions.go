@@ -14,6 +14,9 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
+// doors are the functions that ask the world outside the file.
+var doors = []string{"env", "file", "fileexists"}
+
 // functions are those of every expression: the standard library of cty, try,
 // can, and the doors to the world outside the file.
 func (r *reader) functions() map[string]function.Function {
@@ -41,13 +44,14 @@ func (r *reader) resolve(path string) string {
 	return filepath.Join(r.o.Dir, path)
 }
 
-// textFunction is a function of one string.
+// textFunction is a function of one string that asks the world outside the file.
 func textFunction(parameter string, result cty.Type, call func(string) (cty.Value, error)) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: parameter, Type: cty.String}},
 		Type:   function.StaticReturnType(result),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return call(args[0].AsString())
+			v, err := call(args[0].AsString())
+			return v.Mark(outside), err
 		},
 	})
 }

@@ -30,8 +30,9 @@ func github(given map[string]string) map[string]cty.Value {
 }
 
 func githubField(text string, writable bool) cty.Value {
+	field := cty.StringVal(text).Mark(outside)
 	if writable {
-		return cty.StringVal(text).Mark(untrusted)
+		return field.Mark(untrusted)
 	}
-	return cty.StringVal(text)
+	return field
 }

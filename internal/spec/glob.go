@@ -22,7 +22,9 @@ func (b *body) globs(name string) []string {
 	if len(items) > 0 && !slices.ContainsFunc(items, func(it item) bool { return !strings.HasPrefix(it.text, "!") }) {
 		b.errorf(b.valueRange(name), "Nothing but exclusions", "Every pattern of %q begins with \"!\", which leaves files out: name what to take as well.", name)
 	}
-	return texts(items)
+	patterns := texts(items)
+	b.put(name, literal{textsVal(patterns)})
+	return patterns
 }
 
 // oneOrMore reads an attribute as a text or a list of texts, at least one.
@@ -37,9 +39,9 @@ func (b *body) oneOrMore(name string) []item {
 	}
 	v, ok := b.value(e, plain)
 	switch {
-	case !ok:
+	case !ok || b.absent(name, v):
 		return nil
-	case v.IsNull(), v.CanIterateElements() && v.LengthInt() == 0:
+	case v.CanIterateElements() && v.LengthInt() == 0:
 		b.errorf(e.Range(), "Empty list", "%q is empty: name at least one path.", name)
 		return nil
 	case v.Type() == cty.String:

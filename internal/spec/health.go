@@ -31,25 +31,19 @@ const (
 	healthDeadline = time.Minute
 )
 
-// health reads the health block of e; without one, a slot is healthy when its
-// address accepts connections.
+// health reads the health block of e. One that says nothing means that a slot is
+// healthy when its address accepts connections.
 func (b *body) health(block *body, e *Environment) Health {
-	if block == nil {
-		return Health{
-			TCP: true, Interval: healthInterval, Timeout: healthTimeout, HealthyAfter: healthyAfter,
-			Deadline: healthDeadline, Pos: e.Pos,
-		}
-	}
 	h := Health{
 		Files:        texts(block.relativePaths("files")),
-		HTTP:         block.httpCheck(e.Proxies),
+		HTTP:         block.httpCheck(b.hostname(e.Proxies)),
 		Interval:     block.duration("interval", tick, healthInterval),
 		Timeout:      block.duration("timeout", tick, healthTimeout),
 		HealthyAfter: block.integer("healthy_after", span{1, 1000}, healthyAfter),
 		Deadline:     block.duration("deadline", tick, healthDeadline),
 		Pos:          b.pos(block.block.TypeRange),
 	}
-	h.TCP = block.flag("tcp", h.HTTP == nil && block.attribute("run") == nil)
+	h.TCP = block.flag("tcp", h.HTTP == nil && !block.given("run"))
 	block.checkDeadline(h)
 	return h
 }
@@ -62,31 +56,34 @@ func (b *body) checkDeadline(h Health) {
 	}
 }
 
-// httpCheck reads the http block; nil without one.
-func (b *body) httpCheck(proxies []*Proxy) *HTTPCheck {
+// httpCheck reads the http block; nil without one. The host is, unless it says
+// so, the one that clients of the proxies ask for.
+func (b *body) httpCheck(host value.Hostname, said term) *HTTPCheck {
 	block := b.child("http", httpShape)
 	if block == nil {
 		return nil
 	}
-	return &HTTPCheck{
+	check := &HTTPCheck{
 		Path:       parsed(block, "path", urlPaths, value.URLPath("")),
-		Host:       string(parsed(block, "host", hostnames, hostOf(proxies))),
+		Host:       string(parsed(block, "host", hostnames, host)),
 		Status:     block.statuses(),
 		Body:       parsed(block, "body", patterns, ""),
 		MaxLatency: block.duration("max_latency", tick, 0),
 		Pos:        b.pos(block.block.TypeRange),
 	}
+	block.follow("host", said)
+	return check
 }
 
-// hostOf is the name that the proxies' clients ask for; empty where they have
-// none, or a wildcard.
-func hostOf(proxies []*Proxy) value.Hostname {
-	for _, proxy := range proxies {
+// hostname is the name that the proxies' clients ask for, and what the file says
+// of it; empty where they have none, or a wildcard.
+func (b *body) hostname(proxies []*Proxy) (value.Hostname, term) {
+	for i, proxy := range proxies {
 		if proxy.Hostname != "" && !strings.HasPrefix(string(proxy.Hostname), "*") {
-			return proxy.Hostname
+			return proxy.Hostname, b.form.of("proxy")[i].terms["hostname"]
 		}
 	}
-	return ""
+	return "", term{}
 }
 
 // statuses reads the HTTP status codes that count as healthy (RFC 9110, 15).
@@ -111,5 +108,14 @@ func (b *body) statuses() []int {
 		}
 		all = append(all, int(n))
 	}
+	b.put("status", literal{numbersVal(all)})
 	return all
+}
+
+func numbersVal(all []int) cty.Value {
+	var elements []cty.Value
+	for _, n := range all {
+		elements = append(elements, cty.NumberIntVal(int64(n)))
+	}
+	return cty.TupleVal(elements)
 }

@@ -57,6 +57,9 @@ const longest = 366 * 24 * time.Hour
 func (b *body) duration(name string, least, fallback time.Duration) time.Duration {
 	s, ok := b.text(name, plain)
 	if !ok {
+		if fallback >= least {
+			b.putText(name, durationText(fallback))
+		}
 		return fallback
 	}
 	d, err := parseDuration(s)
@@ -66,6 +69,7 @@ func (b *body) duration(name string, least, fallback time.Duration) time.Duratio
 	case d < least || d > longest:
 		b.errorf(b.valueRange(name), "Value out of range", "%q takes a duration from %s to 366d, and this is %s.", name, least, s)
 	default:
+		b.putText(name, durationText(d))
 		return d
 	}
 	return fallback
@@ -90,21 +94,27 @@ func parseDuration(s string) (time.Duration, error) {
 // tick is the least duration of what must not be zero.
 const tick = time.Millisecond
 
+// anyPort is the range of ports.
+var anyPort = span{1, math.MaxUint16}
+
 // port reads an attribute as a port; 0 where it is absent or wrong.
-func (b *body) port(name string) value.Port {
-	return value.Port(b.integer(name, span{1, math.MaxUint16}, 0))
-}
+func (b *body) port(name string) value.Port { return value.Port(b.integer(name, anyPort, 0)) }
 
 // quantity reads an attribute as a number (2, "2") or a percentage ("25%").
 func (b *body) quantity(name string, fallback Quantity) Quantity {
-	s, ok := b.text(name, plain)
-	if !ok {
-		return fallback
+	q := fallback
+	if s, ok := b.text(name, plain); ok {
+		var err error
+		if q, err = parseQuantity(s); err != nil {
+			b.errorf(b.valueRange(name), "Invalid quantity", "%s", err)
+			return fallback
+		}
 	}
-	q, err := parseQuantity(s)
-	if err != nil {
-		b.errorf(b.valueRange(name), "Invalid quantity", "%s", err)
-		return fallback
+	switch {
+	case q.Percent:
+		b.putText(name, fmt.Sprintf("%d%%", q.Number))
+	case q.Number > 0:
+		b.putNumber(name, q.Number)
 	}
 	return q
 }

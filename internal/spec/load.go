@@ -32,6 +32,7 @@ func unreadable(path string, err error) Problems {
 func Parse(src []byte, name string, o Options) (*Spec, Problems) {
 	r := newReader(src, name, o)
 	root := r.syntax()
+	r.normal.root = root
 	r.rename(root)
 	r.readTurnout(root)
 	r.readVariables(root)

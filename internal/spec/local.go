@@ -100,6 +100,11 @@ func (l *locals) evaluate(name string) cty.Value {
 		l.explain(diags, scope)
 		v = cty.DynamicVal
 	}
+	if !l.keepOutside(l.attributes[name].Expr, v, scope) {
+		v = v.Mark(outside)
+	}
 	l.values[name] = v
+	clean, _ := v.UnmarkDeep()
+	l.normal.locals[name] = term{literal{clean}, l.attributes[name].Expr}
 	return v
 }

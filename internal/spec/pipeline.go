@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -52,7 +53,8 @@ func (r *reader) readPipelines() {
 }
 
 func (g *graph) read() {
-	g.made.MaxParallel = g.integer("max_parallel", span{1, mostParallel}, max(1, g.o.CPUs))
+	// The number of CPUs is this machine's: no default of the spec.
+	g.made.MaxParallel = cmp.Or(g.integer("max_parallel", span{1, mostParallel}, 0), g.o.CPUs, 1)
 	g.made.FailFast = g.flag("fail_fast", false)
 	g.readStages()
 	g.readArtifacts()
@@ -98,6 +100,11 @@ func (g *graph) needs(b *body) []*Stage {
 			all = append(all, stage)
 		}
 	}
+	var names list
+	for _, stage := range all {
+		names = append(names, bare{"stage." + string(stage.Name), string(stage.Name)})
+	}
+	b.put("needs", names)
 	return all
 }
 

@@ -57,14 +57,14 @@ func (r *reader) readPreview(p *Preview, b *body) {
 func (b *body) sample(p *Preview) *hcl.EvalContext {
 	object, _ := lookup(b.scope, "github")
 	fields := maps.Clone(object.AsValueMap())
-	fields["pull_request"] = cty.StringVal("1")
+	fields["pull_request"] = githubField("1", false)
 	inner := b.scope.NewChild()
 	inner.Variables = map[string]cty.Value{
 		"github": cty.ObjectVal(fields),
 		"preview": cty.ObjectVal(map[string]cty.Value{
 			"name": cty.StringVal(string(p.Name) + "-pr-1"),
 			"port": cty.NumberIntVal(int64(p.Ports[0])),
-		}),
+		}).Mark(outside),
 	}
 	return inner
 }
@@ -98,6 +98,7 @@ func parsedPorts(b *body) [2]value.Port {
 	if err != nil {
 		b.errorf(b.valueRange("ports"), "Invalid range of ports", "%s", err)
 	}
+	b.putText("ports", fmt.Sprintf("%d-%d", ports[0], ports[1]))
 	return ports
 }
 

@@ -103,6 +103,11 @@ func (b *body) listen() value.Listen {
 	l, err := value.ParseListen(s)
 	if err != nil {
 		b.errorf(b.valueRange("listen"), "Invalid listener", "%s", err)
+		return value.Listen{}
+	}
+	b.putText("listen", l.String())
+	if l.Host == "" {
+		b.putNumber("listen", int(l.Port))
 	}
 	return l
 }

@@ -25,7 +25,10 @@ type reader struct {
 	scope    *hcl.EvalContext // var, local, github and the functions
 	locals   []string         // names, for suggestions
 	defaults SSHOptions       // of the ssh block
+	ssh      *form            // the ssh block; nil without one
+	grouped  map[*Group]bool  // those begun, and whether they are read to the end
 	local    *Server          // the machine that runs turnout
+	normal   *normal          // of the spec
 
 	servers      registry[*Server]
 	groups       registry[*Group]
@@ -39,8 +42,9 @@ func newReader(src []byte, name string, o Options) *reader {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
+	n := newNormal(src)
 	return &reader{
-		o: o, file: name, src: src, mended: src, spec: &Spec{File: name},
+		o: o, file: name, src: src, mended: src, spec: &Spec{File: name, normal: n}, normal: n,
 		local: &Server{Name: "local", Connection: Local, Address: "127.0.0.1"},
 	}
 }

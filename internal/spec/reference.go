@@ -69,6 +69,7 @@ func refer[T any](b *body, name, kind string, all *registry[T]) (T, bool) {
 	if !ok {
 		return none, false
 	}
+	b.put(name, bare{kind + "." + ref.name, ref.name})
 	return find(b.reader, all, ref)
 }
 
@@ -94,7 +95,17 @@ func (b *body) serverList(name string) []*Server {
 	if tuple, ok := attribute.Expr.(*hclsyntax.TupleConsExpr); ok && len(tuple.Exprs) == 0 {
 		b.errorf(attribute.Expr.Range(), "Empty list", "%q is an empty list: name at least one server or group.", name)
 	}
+	b.putServers(name, all)
 	return all
+}
+
+// putServers notes the servers that an attribute comes to.
+func (b *body) putServers(name string, servers []*Server) {
+	var all list
+	for _, s := range servers {
+		all = append(all, bare{"server." + string(s.Name), string(s.Name)})
+	}
+	b.put(name, all)
 }
 
 // references are the elements of a list, or the expression itself.
@@ -111,6 +122,10 @@ func (b *body) members(ref reference) []*Server {
 		group, ok := find(b.reader, &b.groups, ref)
 		if !ok {
 			return nil
+		}
+		b.readGroup(b.groups.byName[ref.name])
+		if !b.grouped[group] {
+			b.errorf(ref.at, "Cycle of groups", "The group %q is made of itself: a group holds servers, and groups without a way back to it.", ref.name)
 		}
 		return group.Servers
 	}

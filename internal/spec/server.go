@@ -38,7 +38,7 @@ const (
 func (r *reader) readSSH(root *hclsyntax.Body) {
 	r.defaults = SSHOptions{Port: sshPort, ConnectTimeout: connectTimeout}
 	if b := r.single(root, "ssh", sshShape); b != nil {
-		r.defaults = b.login(r.defaults)
+		r.defaults, r.ssh = b.login(r.defaults), b.form
 	}
 }
 
@@ -46,7 +46,7 @@ func (r *reader) readSSH(root *hclsyntax.Body) {
 func (b *body) login(defaults SSHOptions) SSHOptions {
 	o := defaults
 	o.User = parsed(b, "user", users, o.User)
-	o.Port = cmp.Or(b.port("port"), o.Port)
+	o.Port = value.Port(b.integer("port", anyPort, int(o.Port)))
 	o.PrivateKey = b.secret("private_key", o.PrivateKey)
 	o.Passphrase = b.secret("passphrase", o.Passphrase)
 	o.IdentityFile = b.textOr("identity_file", o.IdentityFile, plain)
@@ -58,6 +58,11 @@ func (b *body) login(defaults SSHOptions) SSHOptions {
 	if via, ok := refer(b, "via", "server", &b.servers); ok {
 		o.Via = via
 	}
+	for _, name := range loginAttributes {
+		if b.ssh != nil {
+			b.follow(name, b.ssh.terms[name])
+		}
+	}
 	return o
 }
 
@@ -67,6 +72,7 @@ func (b *body) secret(name, fallback string) string {
 	if !ok {
 		return fallback
 	}
+	b.keep(b.attribute(name).Expr)
 	if s != "" && !slices.Contains(b.spec.Secrets, s) {
 		b.spec.Secrets = append(b.spec.Secrets, s)
 	}
@@ -131,14 +137,17 @@ func (r *reader) readServer(s *Server, b *body) {
 	s.SSH = b.login(r.defaults)
 	if s.SSH.Via == s && b.attribute("via") == nil {
 		s.SSH.Via = nil // the jump host of the ssh block itself
+		b.leave("via")
 	}
 	s.Address = parsed(b, "address", addresses, cmp.Or(s.Host, "127.0.0.1"))
+	b.follow("address", b.form.terms["host"])
 	if s.Connection == Local {
 		s.SSH = SSHOptions{}
+		b.leave(loginAttributes...)
 		b.checkLocal()
 		return
 	}
-	if b.attribute("host") == nil {
+	if !b.given("host") {
 		b.missing("host")
 	}
 }
@@ -193,21 +202,32 @@ func (b *body) tags() []string {
 
 // readGroups fills the groups with their servers.
 func (r *reader) readGroups() {
+	r.grouped = map[*Group]bool{}
 	for _, e := range r.groups.entries {
-		r.readGroup(e.made, r.open(e.block, groupShape))
+		r.readGroup(e)
 	}
 	r.spec.Groups = r.groups.in()
 }
 
-func (r *reader) readGroup(g *Group, b *body) {
-	if b.attribute("servers") == nil && b.attribute("tags") == nil {
-		b.missing("servers")
+// readGroup reads a group, once, after the groups that it is made of.
+func (r *reader) readGroup(e *entry[*Group]) {
+	g := e.made
+	if _, begun := r.grouped[g]; begun {
 		return
 	}
+	r.grouped[g] = false
+	defer func() { r.grouped[g] = true }()
+	b, before := r.open(e.block, groupShape), len(r.problems)
 	g.Servers = b.serverList("servers")
-	for _, it := range b.items("tags") {
-		g.Servers = append(g.Servers, b.tagged(it, g.Servers)...)
+	tags := b.items("tags")
+	for _, tag := range tags {
+		g.Servers = append(g.Servers, b.tagged(tag, g.Servers)...)
 	}
+	if b.attribute("servers") == nil && len(tags) == 0 && len(r.problems) == before {
+		b.missing("servers")
+	}
+	b.leave("tags")
+	b.putServers("servers", g.Servers)
 }
 
 // tagged are the servers with a tag that are not among those before.

@@ -24,6 +24,8 @@ type Spec struct {
 	// Secrets are the values that must appear in no output: those of sensitive
 	// variables and of private keys and passphrases.
 	Secrets []string
+
+	normal *normal // what an export is made from
 }
 
 // Pos is a place in a spec file. Lines and columns count from 1, columns in

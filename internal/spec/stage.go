@@ -86,23 +86,30 @@ func (b *body) run(in reach) *Text {
 		return nil
 	}
 	text := b.deferred(attribute.Expr, shell, in, "run")
-	if text != nil && strings.TrimSpace(text.Source) == "" {
+	if text == nil {
+		return nil
+	}
+	if strings.TrimSpace(text.Source) == "" {
 		b.checkFilled("run", text.Source)
 	}
+	b.putText("run", text.Source)
 	return text
 }
 
 // deferredEnvironment reads an env attribute whose values may be known later.
 func (b *body) deferredEnvironment(in reach) map[string]*Text {
 	var all map[string]*Text
+	said := object{}
 	for _, s := range b.settings() {
 		if all == nil {
 			all = map[string]*Text{}
 		}
 		if text := b.deferred(s.expr, data, in, s.name); text != nil {
 			all[s.name] = text
+			said[s.name] = term{literal{cty.StringVal(text.Source)}, s.expr}
 		}
 	}
+	b.putSettings(said)
 	return all
 }
 
@@ -135,7 +142,16 @@ func (b *body) matrix() map[string][]string {
 	if len(axes) == 0 {
 		b.errorf(attribute.Expr.Range(), "Empty matrix", "The matrix has no axis: write matrix = { suite = [\"unit\", \"integration\"] }, or leave it out.")
 	}
+	b.put("matrix", literal{axesVal(axes)})
 	return axes
+}
+
+func axesVal(axes map[string][]string) cty.Value {
+	lists := map[string]cty.Value{}
+	for axis, all := range axes {
+		lists[axis] = textsVal(all)
+	}
+	return cty.ObjectVal(lists)
 }
 
 // axis reads one list of a matrix.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 var (
@@ -120,6 +121,9 @@ func (b *body) settings() []setting {
 		}
 		seen[name] = it.KeyExpr.Range()
 		all = append(all, setting{name, it.ValueExpr})
+		if b.normal.kept[it.KeyExpr] {
+			b.keep(object)
+		}
 	}
 	return all
 }
@@ -144,13 +148,22 @@ func (b *body) settingName(e hclsyntax.Expression) (string, bool) {
 // fixedEnvironment reads an env attribute whose values are known at once.
 func (b *body) fixedEnvironment() map[string]string {
 	var all map[string]string
+	said := object{}
 	for _, s := range b.settings() {
 		if all == nil {
 			all = map[string]string{}
 		}
 		if v, ok := b.textOf(s.expr, data, s.name); ok {
 			all[s.name] = v
+			said[s.name] = term{literal{cty.StringVal(v)}, s.expr}
 		}
 	}
+	b.putSettings(said)
 	return all
+}
+
+func (b *body) putSettings(said object) {
+	if len(said) > 0 {
+		b.put("env", said)
+	}
 }

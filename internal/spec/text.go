@@ -44,6 +44,7 @@ func (b *body) deferred(e hclsyntax.Expression, u use, in reach, name string) *T
 		}
 		return Known(s)
 	}
+	b.keep(e)
 	probe := *b
 	probe.scope = factsScope(b.scope, reads, nil)
 	v, ok := probe.unmarked(e, u)
@@ -55,7 +56,7 @@ func (b *body) deferred(e hclsyntax.Expression, u use, in reach, name string) *T
 	}
 	scope := b.scope
 	return &Text{
-		Source: b.quoted(e.Range()), Needs: stagesOf(reads),
+		Source: sourceText(b.mended, e), Needs: stagesOf(reads),
 		eval: func(facts Facts) (string, error) {
 			v, err := evaluateWith(e, scope, reads, facts)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -11,7 +12,7 @@ import (
 // validate holds the variable's value against its validation blocks.
 func (v *variable) validate(value cty.Value, given bool) {
 	scope := v.scope.NewChild()
-	scope.Variables = map[string]cty.Value{"var": cty.ObjectVal(map[string]cty.Value{v.name: value})}
+	scope.Variables = map[string]cty.Value{"var": cty.ObjectVal(map[string]cty.Value{v.name: value.Mark(outside)})}
 	for _, rule := range v.children("validation", validationShape) {
 		rule.scope = scope
 		rule.validate(v.name, given)
@@ -28,17 +29,27 @@ func (b *body) validate(name string, given bool) {
 		return
 	}
 	holds, ok = b.convert(holds, cty.Bool, condition.Expr.Range(), "A condition")
-	if ok && holds.False() {
-		b.errorf(b.header(), "Invalid value for variable", "The variable %q breaks its rule at %s: %s", name, place(condition.Expr.Range()), b.rule(message.Expr))
+	if !ok {
+		return
+	}
+	b.put("condition", literal{holds})
+	said := b.rule(message.Expr)
+	b.putText("error_message", said)
+	if holds.False() {
+		b.errorf(b.header(), "Invalid value for variable", "The variable %q breaks its rule at %s: %s", name, place(condition.Expr.Range()), said)
 	}
 }
 
 // rule is an error_message. One with a sensitive value in it is not shown.
-func (b *body) rule(e hcl.Expression) string {
+func (b *body) rule(e hclsyntax.Expression) string {
 	v, diags := e.Value(b.scope)
 	text, marks := v.UnmarkDeep()
 	converted, err := convert.Convert(text, cty.String)
-	if diags.HasErrors() || len(marks) > 0 || err != nil || converted.IsNull() || !converted.IsKnown() || strings.TrimSpace(converted.AsString()) == "" {
+	lost := diags.HasErrors() || err != nil || converted.IsNull() || !converted.IsKnown() || strings.TrimSpace(converted.AsString()) == ""
+	if lost || len(marks) > 0 {
+		b.keep(e)
+	}
+	if lost || hasMark(marks, sensitive) || hasMark(marks, untrusted) {
 		return "its message cannot be shown."
 	}
 	return converted.AsString()

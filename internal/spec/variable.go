@@ -84,6 +84,9 @@ func (r *reader) readVariable(block *hclsyntax.Block) cty.Value {
 	if v.sensitive {
 		value = value.Mark(sensitive)
 	}
+	if said := v.form.terms["default"]; v.normal.kept[said.written] {
+		value = value.Mark(outside)
+	}
 	v.validate(value, given)
 	return value
 }
@@ -92,15 +95,20 @@ func (r *reader) readVariable(block *hclsyntax.Block) cty.Value {
 func (v *variable) readType() (cty.Type, *typeexpr.Defaults) {
 	attribute := v.attribute("type")
 	if attribute == nil {
-		return v.implied(), nil
+		kind := v.implied()
+		v.putWord("type", typeexpr.TypeString(kind))
+		return kind, nil
 	}
 	kind, defaults, diags := typeexpr.TypeConstraintWithDefaults(attribute.Expr)
 	if diags.HasErrors() {
 		v.explain(diags, nil)
 		return cty.DynamicPseudoType, nil
 	}
+	v.putWord("type", sourceText(v.mended, attribute.Expr))
 	return kind, defaults
 }
+
+func (v *variable) putWord(name, word string) { v.put(name, bare{word, word}) }
 
 // implied is the type of a variable without one: any where the default is not
 // a string, so that nothing of it is lost.
@@ -150,7 +158,27 @@ func (v *variable) preset() (cty.Value, bool) {
 		v.errorf(attribute.Expr.Range(), "Wrong type", "The default of the variable %q does not fit its type %s: %s.", v.name, typeexpr.TypeString(v.kind), err)
 		return cty.UnknownVal(v.kind), false
 	}
+	v.putDefault(converted, attribute.Expr)
 	return converted, true
+}
+
+// putDefault notes the value of this run as an export gives it: as one that
+// becomes this value again, else as it is written.
+func (v *variable) putDefault(value cty.Value, written hclsyntax.Expression) {
+	plain, err := parseValue(valueText(value))
+	if err == nil {
+		var again cty.Value
+		again, err = v.shaped(plain)
+		if err == nil && again.RawEquals(value) {
+			v.form.terms["default"] = term{literal{plain}, written}
+			return
+		}
+	}
+	delete(v.form.terms, "default")
+	if written != nil {
+		v.keep(written)
+		v.form.terms["default"] = term{literal{value}, written}
+	}
 }
 
 // shaped is value in the variable's type.
@@ -173,6 +201,7 @@ func (v *variable) assigned(a Assignment) (cty.Value, bool) {
 		value, err = v.shaped(value)
 	}
 	if err == nil {
+		v.putDefault(value, nil)
 		return value, true
 	}
 	text := fmt.Sprintf(" %q", a.Value)

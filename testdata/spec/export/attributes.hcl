@@ -1,0 +1,316 @@
+turnout {
+  required_version = ">= 0.1, < 2"
+}
+
+variable "suffix" {
+  description = "Added to names."
+  type        = string
+  default     = "x"
+  sensitive   = false
+
+  validation {
+    condition = (
+      strlen(var.suffix) < 10 &&
+      var.suffix != "no"
+    )
+    error_message = "The suffix ${var.suffix} is too long."
+  }
+}
+
+variable "token" {
+  type      = string
+  sensitive = true
+}
+
+locals {
+  app    = "shop-x"
+  hosts  = toset(["b", "a", "b"])
+  labels = ["SMALL"]
+  looks = {
+    expression = "like one"
+  }
+  version = trimspace(file("ok/name.txt"))
+}
+
+ssh {
+  user            = "deploy"
+  port            = 2222
+  private_key     = env("SSH_PRIVATE_KEY")
+  passphrase      = var.token
+  identity_file   = "~/.ssh/id_ed25519"
+  known_hosts     = <<-EOT
+    web01 ssh-ed25519 AAAA
+    web02 ssh-ed25519 BBBB
+  EOT
+  fingerprint     = "SHA256:CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  via             = server.bastion
+  become          = true
+  agent           = "/usr/local/bin/turnout"
+  connect_timeout = "1m30s"
+}
+
+server "bastion" {
+  host            = "bastion.example.com"
+  address         = "bastion.example.com"
+  connection      = "ssh"
+  user            = "deploy"
+  port            = 2222
+  private_key     = env("SSH_PRIVATE_KEY")
+  passphrase      = var.token
+  identity_file   = "~/.ssh/id_ed25519"
+  known_hosts     = <<-EOT
+    web01 ssh-ed25519 AAAA
+    web02 ssh-ed25519 BBBB
+  EOT
+  fingerprint     = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  become          = false
+  agent           = "/usr/local/bin/turnout"
+  connect_timeout = "1m30s"
+}
+
+server "web" {
+  host            = "web.example.com"
+  address         = "10.0.0.1"
+  tags            = ["web"]
+  connection      = "ssh"
+  user            = "ops"
+  port            = 22
+  private_key     = env("OTHER_KEY")
+  passphrase      = env("OTHER_PHRASE")
+  identity_file   = "key"
+  known_hosts     = env("SSH_KNOWN_HOSTS")
+  fingerprint     = "SHA256:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  via             = server.bastion
+  become          = false
+  agent           = "/opt/turnout"
+  connect_timeout = "1.5s"
+}
+
+server "local" {
+  address    = "127.0.0.1"
+  tags       = ["web", "here"]
+  connection = "local"
+}
+
+group "all" {
+  servers = [server.web, server.local, server.bastion]
+}
+
+group "web" {
+  servers = [server.web, server.local]
+}
+
+task "patch" {
+  target = [server.web, server.local, server.bastion]
+  run    = <<-EOT
+    set -eu
+    if [ "$${HOME}" = / ]; then
+    	echo "100%% %%{ no }"  
+    fi
+
+    uname -a
+  EOT
+  env = {
+    LANG  = "C"
+    TOKEN = var.token
+  }
+  strategy     = "rolling"
+  batch        = 3
+  pause        = "1m"
+  on_failure   = "stop"
+  max_failures = "25%"
+  timeout      = "1d"
+
+  retry {
+    attempts    = 2
+    backoff     = "1s"
+    backoff_max = "10s"
+  }
+}
+
+environment "shop" {
+  servers       = [server.local]
+  root          = "/srv/shop"
+  state_dir     = "/srv/state"
+  keep_releases = 5
+  shared        = ["uploads"]
+  start         = "systemctl start ${local.app}@${slot.name} ${join(",", local.labels)} ${join(",", local.hosts)} ${jsonencode(local.looks)}"
+  stop          = "systemctl stop ${local.app}@${slot.name}"
+  drain         = "1h30m"
+  watch         = "0s"
+  probe         = 0
+  keep_previous = "stop"
+  lock_timeout  = "2m30s"
+  start_timeout = "45s"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    socket = "/run/shop/green.sock"
+  }
+
+  proxy "nginx" {
+    servers   = [server.local]
+    listen    = "127.0.0.1:8080"
+    hostname  = "shop.example.com"
+    config    = "/etc/nginx/conf.d/shop.conf"
+    main      = "/etc/nginx/main.conf"
+    error_log = "/var/log/error.log"
+    template  = "shop.tmpl"
+    check     = "true"
+    reload    = "echo ${env("HOME")}"
+  }
+
+  proxy "haproxy" {
+    servers  = [server.local]
+    listen   = 81
+    hostname = "*.example.com"
+    config   = "/etc/haproxy/shop.cfg"
+    main     = "/etc/haproxy/main.cfg"
+    socket   = "/run/admin.sock"
+    template = "shop.cfg.tmpl"
+    check    = "true"
+    reload   = "true"
+  }
+
+  proxy "aws_elb" {
+    listen   = 443
+    hostname = "elb.example.com"
+  }
+
+  health {
+    files         = ["index.html"]
+    tcp           = true
+    run           = "./check ${slot.port}"
+    interval      = "2s"
+    timeout       = "1s"
+    healthy_after = 2
+    deadline      = "30s"
+
+    http {
+      path        = "/up"
+      host        = "shop.example.com"
+      status      = [200, 204]
+      body        = "^ok {2}$"
+      max_latency = "250ms"
+    }
+  }
+}
+
+pipeline "release" {
+  max_parallel = 2
+  fail_fast    = true
+
+  stage "build" {
+    type = "build"
+    when = var.suffix != ""
+    run  = "make VERSION=${local.version}"
+    env = {
+      EVENT    = github.event_name
+      LITERAL  = "$${HOME}"
+      QUESTION = "a\r\nb "
+    }
+    dir        = "app"
+    timeout    = "1m30s"
+    on_failure = "ignore"
+
+    retry {
+      attempts    = 1
+      backoff     = "0s"
+      backoff_max = "0s"
+    }
+  }
+
+  stage "test" {
+    needs = [stage.build]
+    matrix = {
+      n     = ["1", "2"]
+      suite = ["unit", "integration"]
+    }
+    run        = "make test SUITE=${matrix.suite} TAG=${stage.build.outputs.tag}"
+    timeout    = "5m"
+    on_failure = "stop"
+  }
+
+  stage "patch" {
+    needs      = [stage.test]
+    task       = task.patch
+    on_failure = "stop"
+  }
+
+  stage "deploy" {
+    needs      = [stage.patch]
+    timeout    = "15m"
+    on_failure = "stop"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky = "client_ip"
+
+        step {
+          weight = 5
+          hold   = "10s"
+        }
+
+        analysis {
+          source            = "proxy"
+          interval          = "5s"
+          min_requests      = 10
+          max_error_rate    = 0.5
+          max_latency_ratio = 2
+          failures          = 3
+        }
+      }
+    }
+  }
+
+  artifact "app" {
+    path     = ["dist/**", "!dist/**/*.map"]
+    keep     = 2
+    required = true
+    when     = failed() || cancelled()
+  }
+
+  rollback "undo" {
+    when    = failed(stage.deploy)
+    timeout = "2m"
+
+    deploy {
+      environment = environment.shop
+    }
+  }
+
+  rollback "page" {
+    when = cancelled()
+    run  = "page"
+    env = {
+      expression = "a variable called so"
+    }
+    timeout = "5m"
+  }
+}
+
+preview "shop" {
+  server   = server.web
+  root     = "/srv/${preview.name}"
+  hostname = "pr-${github.pull_request}.example.com"
+  ports    = "20000-20999"
+  start    = "serve ${preview.port}"
+  stop     = "stop ${preview.name}"
+  ttl      = "2d"
+
+  proxy "haproxy" {
+    servers  = [server.local]
+    listen   = 80
+    main     = "/etc/haproxy/haproxy.cfg"
+    socket   = "/run/haproxy/admin.sock"
+    template = "preview.cfg.tmpl"
+    check    = "true"
+    reload   = "true"
+  }
+}

@@ -1,0 +1,303 @@
+# Every block and every attribute of the language, most of them other than by default.
+
+turnout {
+  required_version = ">= 0.1, < 2"
+}
+
+variable "suffix" {
+  description = "Added to names."
+  type        = string
+  default     = "x"
+  sensitive   = false
+
+  validation {
+    condition = (
+      strlen(var.suffix) < 10 && # a comment says nothing to a program
+      var.suffix != "no"
+    )
+
+    error_message = "The suffix ${var.suffix} is too long."
+  }
+}
+
+variable "limits" {
+  type    = object({ cpu = number, tags = optional(list(string), ["small"]) })
+  default = { cpu = 1.5 }
+}
+
+variable "unused" {
+  default = "not exported"
+}
+
+variable "token" {
+  type      = string
+  default   = "hunter2-token"
+  sensitive = true
+}
+
+locals {
+  domain  = "shop.example.com"
+  app     = "shop-${var.suffix}"
+  labels  = [for tag in var.limits.tags : upper(tag)]
+  looks   = { expression = "like one" }
+  hosts   = toset(["b", "a", "b"])
+  unused  = 1
+  version = trimspace(file("ok/name.txt"))
+}
+
+ssh {
+  user            = "deploy"
+  port            = 2222
+  private_key     = env("SSH_PRIVATE_KEY")
+  passphrase      = var.token
+  identity_file   = "~/.ssh/id_ed25519"
+  known_hosts     = <<-EOT
+    web01 ssh-ed25519 AAAA
+    web02 ssh-ed25519 BBBB
+  EOT
+  fingerprint     = "SHA256:CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  via             = server.bastion
+  become          = true
+  agent           = "/usr/local/bin/turnout"
+  connect_timeout = "90s"
+}
+
+server "bastion" {
+  host        = "bastion.example.com"
+  fingerprint = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  become      = false
+}
+
+server "web" {
+  host            = "Web.example.com"
+  address         = "10.0.0.1"
+  tags            = ["web"]
+  connection      = "ssh"
+  user            = "ops"
+  port            = 22
+  private_key     = env("OTHER_KEY")
+  passphrase      = env("OTHER_PHRASE")
+  identity_file   = "key"
+  known_hosts     = env("SSH_KNOWN_HOSTS")
+  fingerprint     = "SHA256:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  via             = server.bastion
+  become          = false
+  agent           = "/opt/turnout"
+  connect_timeout = "1500ms"
+}
+
+server "local" {
+  connection = "local"
+  tags       = ["web", "here"]
+}
+
+group "all" {
+  servers = [group.web, server.bastion]
+}
+
+group "web" {
+  tags = ["web"]
+}
+
+task "patch" {
+  target       = [group.web, server.bastion]
+  strategy     = "rolling"
+  batch        = 3
+  pause        = "60s"
+  on_failure   = "stop"
+  max_failures = "25%"
+  timeout      = "24h"
+
+  run = <<-EOT
+    set -eu
+    if [ "$${HOME}" = / ]; then
+    	echo "100%% %%{ no }"  
+    fi
+
+    uname -a
+  EOT
+
+  env = {
+    LANG  = "C"
+    TOKEN = var.token
+  }
+
+  retry {
+    attempts    = 2
+    backoff     = "1s"
+    backoff_max = "10s"
+  }
+}
+
+environment "shop" {
+  servers       = server.local
+  root          = "/srv/shop"
+  state_dir     = "/srv/state"
+  keep_releases = 5
+  shared        = ["uploads"]
+  start         = "systemctl start ${local.app}@${slot.name} ${join(",", local.labels)} ${join(",", local.hosts)} ${jsonencode(local.looks)}"
+  stop          = "systemctl stop ${local.app}@${slot.name}"
+  drain         = "1h30m"
+  watch         = "0s"
+  probe         = "off"
+  keep_previous = "stop"
+  lock_timeout  = "2m30s"
+  start_timeout = "45s"
+
+  slot "blue" {
+    port = 8081
+  }
+
+  slot "green" {
+    socket = "/run/shop/green.sock"
+  }
+
+  health {
+    files         = ["index.html"]
+    tcp           = true
+    run           = "./check ${slot.port}"
+    interval      = "2s"
+    timeout       = "1s"
+    healthy_after = 2
+    deadline      = "30s"
+
+    http {
+      path        = "/up"
+      host        = local.domain
+      status      = [200, 204]
+      body        = "^ok {2}$"
+      max_latency = "250ms"
+    }
+  }
+
+  proxy "nginx" {
+    servers   = [server.local]
+    listen    = "127.0.0.1:8080"
+    hostname  = "Shop.example.com"
+    config    = "/etc/nginx/conf.d/shop.conf"
+    main      = "/etc/nginx/main.conf"
+    error_log = "/var/log/error.log"
+    template  = "shop.tmpl"
+    check     = "true"
+    reload    = "echo ${env("HOME")}"
+  }
+
+  proxy "haproxy" {
+    servers  = [server.local]
+    listen   = 81
+    hostname = "*.example.com"
+    config   = "/etc/haproxy/shop.cfg"
+    main     = "/etc/haproxy/main.cfg"
+    socket   = "/run/admin.sock"
+    template = "shop.cfg.tmpl"
+    check    = "true"
+    reload   = "true"
+  }
+
+  proxy "aws_elb" {
+    listen   = 443
+    hostname = "elb.example.com"
+  }
+}
+
+pipeline "release" {
+  max_parallel = 2
+  fail_fast    = true
+
+  stage "build" {
+    type       = "build"
+    when       = var.suffix != ""
+    run        = "make VERSION=${local.version}"
+    dir        = "app"
+    timeout    = "90s"
+    on_failure = "ignore"
+
+    env = {
+      EVENT    = github.event_name
+      LITERAL  = "$${HOME}"
+      QUESTION = "a\r\nb "
+    }
+
+    retry {
+      attempts = 1
+      backoff  = "0s"
+    }
+  }
+
+  stage "test" {
+    needs  = stage.build
+    matrix = { suite = ["unit", "integration"], n = [1, 2] }
+    run    = "make test SUITE=${matrix.suite} TAG=${stage.build.outputs.tag}"
+  }
+
+  stage "patch" {
+    needs = [stage.test]
+    task  = task.patch
+  }
+
+  stage "deploy" {
+    needs = [stage.patch]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky = "client_ip"
+
+        step {
+          weight = 5
+          hold   = "10s"
+        }
+
+        analysis {
+          source            = "proxy"
+          interval          = "5s"
+          min_requests      = 10
+          max_error_rate    = 0.5
+          max_latency_ratio = 2
+          failures          = 3
+        }
+      }
+    }
+  }
+
+  artifact "app" {
+    path     = ["dist/**", "!dist/**/*.map"]
+    when     = failed() || cancelled()
+    keep     = 2
+    required = true
+  }
+
+  rollback "undo" {
+    when    = failed(stage.deploy)
+    timeout = "2m"
+
+    deploy {
+      environment = environment.shop
+    }
+  }
+
+  rollback "page" {
+    when = cancelled()
+    run  = "page"
+    env  = { expression = "a variable called so" }
+  }
+}
+
+preview "shop" {
+  server   = server.web
+  root     = "/srv/${preview.name}"
+  hostname = "pr-${github.pull_request}.example.com"
+  ports    = "20000-20999"
+  ttl      = "48h"
+  start    = "serve ${preview.port}"
+  stop     = "stop ${preview.name}"
+
+  proxy "haproxy" {
+    listen   = 80
+    template = "preview.cfg.tmpl"
+    check    = "true"
+    reload   = "true"
+  }
+}
