@@ -7,10 +7,12 @@
 PROXY ?= nginx
 FUZZTIME ?= 60s
 SWITCHES ?= 1000
+ENGINE ?= -sizes 1,10,100,1000,5000 -shapes layers,chain,fan -rounds 5 -output 1024
 export PATH := $(CURDIR)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 act        := github.com/nektos/act@v0.2.89
 actionlint := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+task       := github.com/go-task/task/v3/cmd/task@v3.54.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # What no test may skip here.
@@ -50,8 +52,13 @@ soak: fuzz
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: build
-	@scripts/need.sh nginx haproxy
+bin/task:
+	@echo "Installing $(task) into bin/."
+	@GOBIN=$(CURDIR)/bin go install $(task)
+
+bench: build bin/task
+	@scripts/need.sh nginx haproxy gcc bash make ninja-build
+	@go run ./internal/bench/engine $(ENGINE)
 	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
 	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret ./internal/console
 

@@ -9,7 +9,7 @@ for package in "$@"; do
   case $package in
     nginx) PATH=$PATH:/usr/sbin:/sbin command -v nginx >/dev/null && continue ;;
     haproxy) PATH=$PATH:/usr/sbin:/sbin command -v haproxy >/dev/null && continue ;;
-    gcc | git | curl | bash | unshare) command -v "$package" >/dev/null && continue ;;
+    gcc | git | curl | bash | make | unshare) command -v "$package" >/dev/null && continue ;;
     *) dpkg -s "$package" >/dev/null 2>&1 && continue ;;
   esac
   [[ $package == unshare ]] && package=util-linux
