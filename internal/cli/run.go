@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
 
@@ -37,19 +38,30 @@ func (a *app) runCommand() *cli.Command {
 			if c.Bool("dry-run") {
 				return a.showPlan(ctx, p, c.Bool("json"))
 			}
-			spareThreads()
 			return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
+				defer favourStages()()
 				return pipeline.Run(ctx, p, r.pipelineOptions())
 			})
 		},
 	})
 }
 
-// spareThreads lets more threads of Go run at once than there are CPUs. One that
-// waits in the kernel for a command counts as running, and where none is left to
-// spare, Go's monitor takes its place away and gives it back again for every
-// command: a tenth of what a short one costs.
-func spareThreads() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2) }
+// favourStages has Go's runtime get out of the way of what the stages run, and
+// returns what ends that.
+//
+// A thread that waits in the kernel for a command counts as running, and where
+// none is left to spare, Go's monitor takes its place away and gives it back again
+// for every command. And what a run keeps is little, a few KiB a stage, so that it
+// may grow a bit more before it is looked through for what is not needed any more.
+// Both together are a fifth of what a short command costs.
+func favourStages() (end func()) {
+	threads := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	percent := debug.SetGCPercent(200)
+	return func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(threads)
+	}
+}
 
 // execute does a plan between its first and its last event, and turns the
 // result into an error unless it is good.

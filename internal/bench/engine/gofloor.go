@@ -11,19 +11,23 @@ import (
 	"time"
 )
 
-// goFloor runs a command n times, two at once, with what a stage is promised and
+// goFloor runs a command n times, so many at once, with what a stage is promised and
 // os/exec has: a session of its own, its output taken, a timeout.
 func goFloor(args []string) int {
 	n, err := strconv.ParseInt(args[0], 10, 64)
 	if err != nil {
 		return 2
 	}
+	atOnce, err := strconv.Atoi(args[1])
+	if err != nil {
+		return 2
+	}
 	var begun, failed atomic.Int64
 	var all sync.WaitGroup
-	for range 2 {
+	for range atOnce {
 		all.Go(func() {
 			for begun.Add(1) <= n {
-				if goRun(args[1:]) != nil {
+				if goRun(args[2:]) != nil {
 					failed.Add(1)
 				}
 			}

@@ -87,26 +87,30 @@ func (o options) stages(ctx context.Context, bench *beside.Bench, shape string, 
 	if err := write(dir, newGraph(n, needs)); err != nil {
 		return err
 	}
-	measured, err := bench.Run(ctx, o.rounds, o.contenders(bench, n, dir))
+	atOnce := "2"
+	if shape == "chain" {
+		atOnce = "1"
+	}
+	measured, err := bench.Run(ctx, o.rounds, o.contenders(bench, n, atOnce, dir))
 	if err != nil {
 		return err
 	}
-	return beside.Table(os.Stdout, fmt.Sprintf("%d stages, %s, 2 at once", n, shape), measured)
+	return beside.Table(os.Stdout, fmt.Sprintf("%d stages, %s, %s at once", n, shape, atOnce), measured)
 }
 
-// contenders all run n commands that do nothing, two at once, output to /dev/null
-// but what they keep themselves: turnout with its console, event log, stage logs and
-// reports, and a timeout for each stage.
-func (o options) contenders(bench *beside.Bench, n int, dir string) []beside.Contender {
+// contenders all run n commands that do nothing, with their output to /dev/null
+// but for what they keep themselves: turnout has its console, event log, stage
+// logs and reports, and a timeout for each stage.
+func (o options) contenders(bench *beside.Bench, n int, atOnce, dir string) []beside.Contender {
 	floor := func(args ...string) []string {
-		return append([]string{bench.Program("floor"), strconv.Itoa(n), "2"}, args...)
+		return append([]string{bench.Program("floor"), strconv.Itoa(n), atOnce}, args...)
 	}
 	own, _ := os.Executable() // an empty name fails with its own message
 	all := []beside.Contender{
 		{Name: "floor: sh -c true", Args: floor("/bin/sh", "-c", "true")},
 		{Name: "floor: true", Args: floor("/usr/bin/true")},
 		{Name: "floor: bash -c true", Args: floor("/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", "true")},
-		{Name: "floor in Go: sh -c true", Args: []string{own, "floor", strconv.Itoa(n), "/bin/sh", "-c", "true"}},
+		{Name: "floor in Go: sh -c true", Args: []string{own, "floor", strconv.Itoa(n), atOnce, "/bin/sh", "-c", "true"}},
 		{Name: "turnout", Args: []string{o.turnout, "run"}},
 		{Name: "ninja", Args: []string{"ninja", "-j2", "--quiet", "all"}, Before: func() error { return os.RemoveAll(filepath.Join(dir, ".ninja_log")) }},
 		{Name: "make", Args: []string{"make", "-s", "-j2", "all"}},
