@@ -120,7 +120,7 @@ pipeline "release" {
     run = <<-EOT
       export TURNOUT_SLOT=integration TURNOUT_SOCKET=$PWD/../shop.sock
       ../build/shop & shop=$!
-      for _ in {1..100}; do [[ ! -S $TURNOUT_SOCKET ]] || break; sleep 0.05; done
+      for _ in {1..100}; do ! curl -fs --unix-socket "$TURNOUT_SOCKET" -o /dev/null http://shop/ || break; sleep 0.05; done
       curl -fsS --unix-socket "$TURNOUT_SOCKET" http://shop/ | grep -q '<title>Shop</title>'
       curl -fsS --unix-socket "$TURNOUT_SOCKET" http://shop/upload -d 'a picture' | grep -qx 9
       kill $shop && wait $shop

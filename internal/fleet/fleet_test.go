@@ -71,8 +71,8 @@ func TestVisit(t *testing.T) {
 			map[string]int{"a": 0, "b": 6}, fleet.Tally{Succeeded: 1, Failed: 1, Left: 3},
 		},
 		"stops within a wave": {
-			[][]string{all}, fleet.Policy{AtOnce: 2}, []string{"a"}, "",
-			map[string]int{"a": 0, "b": 0}, fleet.Tally{Succeeded: 1, Failed: 1, Left: 3},
+			[][]string{all}, fleet.Policy{AtOnce: 1}, []string{"b"}, "",
+			map[string]int{"a": 0, "b": 1}, fleet.Tally{Succeeded: 1, Failed: 1, Left: 3},
 		},
 		"bears one failure": {
 			one, fleet.Policy{AtOnce: 10, Failures: 1}, []string{"a", "c"}, "",
