@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	maxText = 64 << 10               // bytes of a line told at once; a longer one is told in pieces
-	texts   = 32 << 10               // bytes of lines told at once, the most that Go allocates cheaply
+	maxText = 64 << 10               // bytes told at once; a longer line is told in pieces
 	idle    = 100 * time.Millisecond // after which the beginning of a line is told, such as a question
 )
 
@@ -54,48 +53,35 @@ func (l *log) Write(p []byte) (int, error) {
 	l.keep(p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	waits := len(l.line) > 0
-	for rest := p; len(rest) > 0; {
-		n := portion(rest, maxText-len(l.line))
-		if len(l.line) == 0 && rest[n-1] == '\n' {
-			l.tell(rest[:n]) // most of much output comes this way
-		} else {
-			waits = l.add(rest[:n]) && waits
-		}
-		rest = rest[n:]
+	rest, waits := p, len(l.line) > 0
+	if end := bytes.IndexByte(rest, '\n') + 1; waits && end > 0 {
+		l.add(rest[:end])
+		rest, waits = rest[end:], false
 	}
+	if end := bytes.LastIndexByte(rest, '\n') + 1; end > 0 {
+		l.tell(rest[:end])
+		rest = rest[end:]
+	}
+	l.add(rest)
 	l.await(waits)
 	return len(p), nil
 }
 
-// portion is how much of p to take next, at most room bytes: up to the end of a
-// line where there is one.
-func portion(p []byte, room int) int {
-	for _, size := range []int{texts, maxText} {
-		window := p[:min(len(p), room, size)]
-		if end := bytes.LastIndexByte(window, '\n') + 1; end > 0 {
-			return end
-		}
-	}
-	return min(len(p), room)
-}
-
-// add adds to what is begun, tells it when it is whole or as much as may be told
-// at once, and reports whether all of it still waits.
-func (l *log) add(p []byte) bool {
+// add adds to what is begun, and tells it when it is whole or as much as may be
+// told at once.
+func (l *log) add(p []byte) {
 	l.line = append(l.line, p...)
 	n := 0
 	switch {
-	case p[len(p)-1] == '\n':
+	case bytes.HasSuffix(p, []byte{'\n'}):
 		n = len(l.line)
-	case len(l.line) == maxText:
+	case len(l.line) >= maxText:
 		n = uncut(l.line)
 	default:
-		return true
+		return
 	}
 	l.tell(l.line[:n])
 	l.line = append(l.line[:0], l.line[n:]...)
-	return false
 }
 
 // await sees to it that what is begun is told soon, unless it waits for that
@@ -137,9 +123,25 @@ func (l *log) tell(lines []byte) {
 	if l.begun = len(lines) > 0 && lines[len(lines)-1] != '\n'; len(lines) == 0 {
 		return
 	}
-	text := clean(lines)
-	l.tail.add(text)
-	l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text, Server: l.server}})
+	for rest, more := clean(lines), true; more; {
+		var text string
+		text, rest, more = head(rest)
+		l.tail.add(text)
+		l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text, Server: l.server}})
+	}
+}
+
+// head parts text after as many lines as may be told at once, and reports whether
+// there are more.
+func head(text string) (lines, rest string, more bool) {
+	if len(text) <= maxText {
+		return text, "", false
+	}
+	if end := strings.LastIndexByte(text[:maxText+1], '\n'); end >= 0 {
+		return text[:end], text[end+1:], true
+	}
+	end := uncut(text[:maxText])
+	return text[:end], text[end:], true
 }
 
 // clean is the text of lines as listeners get it.
