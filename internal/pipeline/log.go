@@ -118,15 +118,17 @@ func (l *log) flush() {
 // its newline alone is no other line.
 func (l *log) tell(lines []byte) {
 	if l.begun && lines[0] == '\n' {
+		l.tail.add("", true)
 		lines = lines[1:]
 	}
 	if l.begun = len(lines) > 0 && lines[len(lines)-1] != '\n'; len(lines) == 0 {
 		return
 	}
-	for rest, more := clean(lines), true; more; {
+	rest, more := clean(lines), true
+	l.tail.add(rest, !l.begun)
+	for more {
 		var text string
 		text, rest, more = head(rest)
-		l.tail.add(text)
 		l.in.emit(l.stage, event.Event{Kind: event.StageOutput, Output: &event.Output{Text: text, Server: l.server}})
 	}
 }

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,30 +13,40 @@ const (
 
 // tail keeps the last lines of the texts added to it.
 type tail struct {
-	texts []string
+	texts []string // each with its last newline, unless the next one goes on with its last line
 	bytes int
 }
 
-// add takes a text of one or more lines.
-func (t *tail) add(text string) {
-	t.texts = append(t.texts, text)
+// add takes a text of one or more lines, the last of which may not be finished.
+func (t *tail) add(text string, finished bool) {
+	if t.texts = append(t.texts, text); finished {
+		t.texts = append(t.texts, "\n")
+	}
 	if t.bytes += len(text); t.bytes > maxKept {
 		last := strings.Join(t.lines(), "\n")
 		t.texts, t.bytes = append(t.texts[:0], last), len(last)
+		if finished {
+			t.texts = append(t.texts, "\n")
+		}
 	}
 }
 
 // lines are the last lines, oldest first.
 func (t *tail) lines() []string {
-	var lines []string
-	for i := len(t.texts) - 1; i >= 0 && len(lines) < tailLines; i-- {
-		for rest, more := t.texts[i], true; more && len(lines) < tailLines; {
-			at := strings.LastIndexByte(rest, '\n')
-			lines = append(lines, shortened(rest[at+1:]))
-			rest, more = rest[:max(at, 0)], at >= 0
-		}
+	from, ends := len(t.texts), 0
+	for from > 0 && ends <= tailLines { // of the lines wanted, and of the one before them
+		from--
+		ends += strings.Count(t.texts[from], "\n")
 	}
-	slices.Reverse(lines)
+	text := strings.TrimSuffix(strings.Join(t.texts[from:], ""), "\n")
+	if len(t.texts) == 0 {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	lines = lines[max(0, len(lines)-tailLines):]
+	for i, line := range lines {
+		lines[i] = shortened(line)
+	}
 	return lines
 }
 
