@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
@@ -32,9 +33,15 @@ func forms() []form {
 	}
 }
 
+// tidy is how much garbage may gather, in percent of what is in use, while
+// reports are written: for thousands of stages each is megabytes of text, thrown
+// away at once.
+const tidy = 30
+
 // writeReports writes the report of a run in every form into its folder. One
 // that can't be written keeps none of the others back.
 func writeReports(dir string, events []event.Event) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(tidy))
 	var errs []error
 	for _, f := range forms() {
 		text, err := f.text(events, logsIn(dir, events))
