@@ -30,7 +30,7 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare
-	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 20m ./...
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 30m ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples)" || { gofmt -l cmd internal templates examples; exit 1; }

@@ -216,12 +216,8 @@ func big(n int) []event.Event {
 func TestLargeRuns(t *testing.T) {
 	log := slices.Repeat([]string{strings.Repeat("x", 99)}, 300)
 	for _, n := range []int{1000, 5000} {
-		began := time.Now()
 		asked := 0
 		page := pageOf(t, big(n), func(string) []string { asked++; return log })
-		if lasted := time.Since(began); lasted > 10*time.Second {
-			t.Errorf("%d stages took %s", n, lasted)
-		}
 		if len(page) > maxPage+n*1200 {
 			t.Errorf("%d stages make a page of %d bytes", n, len(page))
 		}

@@ -111,7 +111,7 @@ func act(t *testing.T, dir, workflow string) (string, error) {
 	t.Cleanup(func() { // what is left of the build stage, half a gigabyte each time
 		run(t, dir, "docker", "image", "prune", "--force", "--filter", "label=stage=turnout-build")
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	config := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(config, "act"), 0o755); err != nil {
