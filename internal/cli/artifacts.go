@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -177,12 +176,6 @@ func writeArtifacts(out io.Writer, all []artifact.Listed) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", l.Name, l.Run, l.Created.UTC().Format("2006-01-02 15:04:05"), l.Files, size(l.Size), size(l.Packed))
 	}
 	return w.Flush()
-}
-
-func writeIndented(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }
 
 func counted(n int, what string) string {

@@ -43,8 +43,9 @@ const tidy = 30
 func writeReports(dir string, events []event.Event) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(tidy))
 	var errs []error
+	logs := logsIn(dir, events)
 	for _, f := range forms() {
-		text, err := f.text(events, logsIn(dir, events))
+		text, err := f.text(events, logs)
 		if err == nil {
 			err = machine.WriteFile(filepath.Join(dir, f.file), text, 0o600)
 		}

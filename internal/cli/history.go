@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -53,9 +52,7 @@ func (a *app) historyCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				encoder := json.NewEncoder(a.stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(all)
+				return writeIndented(a.stdout, all)
 			}
 			return writeHistories(a.stdout, all)
 		},
@@ -67,22 +64,11 @@ func (a *app) histories(ctx context.Context, c *cli.Command) ([]past, error) {
 	if err != nil {
 		return nil, err
 	}
-	machines := newMachines()
-	defer machines.Close()
-	var all []past
-	for _, env := range environments {
-		request, err := a.supported(env, machines)
-		if err != nil {
-			return nil, err
-		}
+	return ofEach(a, environments, func(request rollout.Request) (past, error) {
 		found, err := rollout.Past(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
-		}
 		newest := found.Deploys[:min(len(found.Deploys), c.Int("n"))]
-		all = append(all, past{Environment: string(env.Name), Deploys: append([]state.Deploy{}, newest...), Corrupt: found.Corrupt})
-	}
-	return all, nil
+		return past{Environment: string(request.Environment.Name), Deploys: append([]state.Deploy{}, newest...), Corrupt: found.Corrupt}, err
+	})
 }
 
 func writeHistories(out io.Writer, all []past) error {

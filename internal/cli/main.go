@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -174,6 +175,13 @@ func atMost(c *cli.Command, n int) error {
 		return &usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, c.Args().Get(n))}
 	}
 	return nil
+}
+
+// writeIndented writes v as JSON, for programs and for people who look at it.
+func writeIndented(out io.Writer, v any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
 }
 
 // usageError is a command line that cannot be followed. Nothing was touched.

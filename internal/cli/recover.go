@@ -31,25 +31,20 @@ func (a *app) recoverCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			machines := newMachines()
-			defer machines.Close()
-			for _, env := range environments {
-				request, err := a.supported(env, machines)
-				if err != nil {
-					return err
-				}
+			_, err = ofEach(a, environments, func(request rollout.Request) (string, error) {
 				request.Run = rollout.Identity{ID: "recover", Command: "recover"}
 				request.Emit = func(event.Event) {}
 				did, err := rollout.Recover(ctx, request)
 				if err != nil {
-					return fmt.Errorf("environment %s: %w", env.Name, err)
+					return "", err
 				}
 				if did == "" {
 					did = "nothing to settle"
 				}
-				fmt.Fprintf(a.stdout, "%s: %s\n", env.Name, did)
-			}
-			return nil
+				fmt.Fprintf(a.stdout, "%s: %s\n", request.Environment.Name, did)
+				return did, nil
+			})
+			return err
 		},
 	})
 }

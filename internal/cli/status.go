@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -54,9 +53,7 @@ func (a *app) statusCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				encoder := json.NewEncoder(a.stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(all)
+				return writeIndented(a.stdout, all)
 			}
 			return writeStatuses(a.stdout, all)
 		},
@@ -77,6 +74,25 @@ func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
 		return nil, &usageError{fmt.Errorf("%s: has no environment block", s.File)}
 	}
 	return s.Environments, nil
+}
+
+// ofEach asks about every environment, in turn.
+func ofEach[T any](a *app, environments []*spec.Environment, ask func(rollout.Request) (T, error)) ([]T, error) {
+	machines := newMachines()
+	defer machines.Close()
+	var all []T
+	for _, env := range environments {
+		request, err := a.supported(env, machines)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := ask(request)
+		if err != nil {
+			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
+		}
+		all = append(all, answer)
+	}
+	return all, nil
 }
 
 // supported is a request for env, unless this version can't reach it.

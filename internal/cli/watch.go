@@ -84,19 +84,5 @@ func (a *app) show(text []byte, asJSON bool) error {
 
 // statuses are those of all the environments.
 func (a *app) statuses(ctx context.Context, environments []*spec.Environment) ([]*rollout.Status, error) {
-	machines := newMachines()
-	defer machines.Close()
-	var all []*rollout.Status
-	for _, env := range environments {
-		request, err := a.supported(env, machines)
-		if err != nil {
-			return nil, err
-		}
-		status, err := rollout.Inspect(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("environment %s: %w", env.Name, err)
-		}
-		all = append(all, status)
-	}
-	return all, nil
+	return ofEach(a, environments, func(request rollout.Request) (*rollout.Status, error) { return rollout.Inspect(ctx, request) })
 }

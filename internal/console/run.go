@@ -2,7 +2,6 @@ package console
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -71,8 +70,8 @@ func (r *run) start(about event.Run) {
 // shown is the name of a stage as it is printed. Legs have values of the spec in
 // theirs.
 func (r *run) shown(name string) string {
-	if r.planned[name].Rollback {
-		name = "rollback " + strings.TrimPrefix(name, "rollback.")
+	if s := r.planned[name]; s.Rollback {
+		name = "rollback " + s.Strategy()
 	}
 	return strip(name)
 }

@@ -75,26 +75,19 @@ func (c *Console) summary(s event.Switch) {
 func serving(s event.Switch) string {
 	switch {
 	case s.Outcome == event.Stranded:
-		return fmt.Sprintf("%s: needs a hand; last seen serving: %s", s.Environment, slot(s.Serving))
+		return fmt.Sprintf("%s: needs a hand; last seen serving: %s", s.Environment, s.Serving)
 	case s.Unseen():
 		return fmt.Sprintf("%s: not moved; what serves could not be told", s.Environment)
 	case s.Serving == event.SlotRelease{}:
 		return fmt.Sprintf("%s: nothing serves", s.Environment)
 	case s.PutBack:
-		return fmt.Sprintf("%s: put back, %s serves", s.Environment, slot(s.Serving))
+		return fmt.Sprintf("%s: put back, %s serves", s.Environment, s.Serving)
 	case s.Outcome != event.Succeeded && s.Serving == s.From:
-		return fmt.Sprintf("%s: not moved, %s serves", s.Environment, slot(s.Serving))
+		return fmt.Sprintf("%s: not moved, %s serves", s.Environment, s.Serving)
 	case s.From == event.SlotRelease{}:
-		return fmt.Sprintf("%s: %s serves", s.Environment, slot(s.Serving))
+		return fmt.Sprintf("%s: %s serves", s.Environment, s.Serving)
 	}
-	return fmt.Sprintf("%s: %s serves, before it %s", s.Environment, slot(s.Serving), slot(s.From))
-}
-
-func slot(s event.SlotRelease) string {
-	if s.Release == "" {
-		return s.Slot
-	}
-	return fmt.Sprintf("%s (%s)", s.Slot, s.Release)
+	return fmt.Sprintf("%s: %s serves, before it %s", s.Environment, s.Serving, s.From)
 }
 
 // traffic is what the prober saw: "412 requests, 0 failed, p99 4 → 5 ms, longest

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/spec"
@@ -80,6 +81,9 @@ type Stage struct {
 	Rollback bool     `json:"rollback,omitempty"`
 	Pos      spec.Pos `json:"pos"`
 }
+
+// Strategy is the name that the spec has for a rollback strategy.
+func (s Stage) Strategy() string { return strings.TrimPrefix(s.Name, "rollback.") }
 
 // Output is what a stage's command wrote: whole lines, at least one and up to
 // 64 KiB, parted by newlines, without the last newline, as valid UTF-8, with
@@ -207,6 +211,14 @@ func (s Switch) Unseen() bool { return s.Serving.Slot == "" && s.To.Slot == "" }
 type SlotRelease struct {
 	Slot    string `json:"slot,omitempty"`
 	Release string `json:"release,omitempty"`
+}
+
+// String is the slot, and the release where it is known: "green (20261124t…)".
+func (s SlotRelease) String() string {
+	if s.Release == "" {
+		return s.Slot
+	}
+	return s.Slot + " (" + s.Release + ")"
 }
 
 // TimelineItem is a step of a switch and when it began, counted from the

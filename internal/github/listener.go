@@ -3,7 +3,6 @@ package github
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/org/deploy-action/internal/event"
@@ -79,8 +78,8 @@ func (l *Listener) stage(name string, r event.Result) {
 
 // title names a stage, or a rollback strategy as the spec does.
 func (l *Listener) title(name string) string {
-	if strategy, ok := strings.CutPrefix(name, "rollback."); ok && l.stages[name].Rollback {
-		return "Rollback " + strategy
+	if s := l.stages[name]; s.Rollback {
+		return "Rollback " + s.Strategy()
 	}
 	return "Stage " + name
 }

@@ -49,10 +49,10 @@ func (r *run) goBack(ctx context.Context, s *plan.Stage) event.Result {
 	case m.before.Slot == "":
 		return event.Result{Outcome: event.Skipped, Reason: fmt.Sprintf("nothing served %s before this run", env.Name)}
 	case m.last.Serving == m.before && m.last.Outcome != event.Stranded:
-		return event.Result{Outcome: event.Skipped, Reason: fmt.Sprintf("%s serves %s, as before this run", env.Name, describe(m.before))}
+		return event.Result{Outcome: event.Skipped, Reason: fmt.Sprintf("%s serves %s, as before this run", env.Name, m.before)}
 	case m.last.From != m.before:
 		return event.Result{Outcome: event.Failed, Reason: fmt.Sprintf(
-			"this run has moved %s more than once, and no slot holds %s any more: the other one holds %s", env.Name, describe(m.before), describe(m.last.From))}
+			"this run has moved %s more than once, and no slot holds %s any more: the other one holds %s", env.Name, m.before, m.last.From)}
 	}
 	limited, cancel := limit(ctx, s.Timeout)
 	defer cancel()
@@ -61,11 +61,4 @@ func (r *run) goBack(ctx context.Context, s *plan.Stage) event.Result {
 	done := r.Deploy(limited, &d, event.Within(s.Name, r.Emit))
 	r.moved(s.Deploy, done)
 	return event.Result{Outcome: done.Outcome, Reason: done.Reason}
-}
-
-func describe(s event.SlotRelease) string {
-	if s.Release == "" {
-		return s.Slot
-	}
-	return fmt.Sprintf("%s (%s)", s.Slot, s.Release)
 }

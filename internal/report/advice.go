@@ -49,7 +49,7 @@ func (a *account) unsettled() []string {
 	}
 	for _, s := range a.rollbacks {
 		if s.result.Outcome == event.Failed || s.result.Outcome == event.Stranded {
-			list = append(list, sentence(fmt.Sprintf("Rollback strategy %s failed%s%s.", s.strategy(), at(s.Pos), because(s.result.Reason)), s.result.Hint))
+			list = append(list, sentence(fmt.Sprintf("Rollback strategy %s failed%s%s.", s.Strategy(), at(s.Pos), because(s.result.Reason)), s.result.Hint))
 		}
 	}
 	return list

@@ -47,7 +47,7 @@ func (w *writer) rollbacks() {
 		if s.idle() {
 			ran = []string{"– did nothing", "–", "–", w.account.idleBecause()}
 		}
-		rows = append(rows, append([]string{code(s.strategy()), cell(s.kind())}, ran...))
+		rows = append(rows, append([]string{code(s.Strategy()), cell(s.kind())}, ran...))
 	}
 	w.table([]string{"strategy", "type", "outcome", "attempts", "duration", "reason"}, rows)
 }

@@ -129,7 +129,7 @@ func (a *account) properties() []property {
 func (s *stage) testCase(class string) testCase {
 	c := testCase{Name: short(s.Name), Class: class, Time: seconds(s.took())}
 	if s.Rollback {
-		c.Name = short(s.strategy())
+		c.Name = short(s.Strategy())
 	}
 	switch {
 	case s.idle():

@@ -73,7 +73,7 @@ func (c scale) row(a *account, s *stage) row {
 		Critical: s.critical && len(a.chain) > 1, Look: s.look(), Attempts: "–", Waited: "–", Took: "–", Bars: c.bars(a, s),
 	}
 	if s.Rollback {
-		r.Name = short(s.strategy())
+		r.Name = short(s.Strategy())
 	}
 	if s.idle() {
 		r.Anchor, r.Why = "", a.idleBecause()

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -134,9 +133,6 @@ func (a *account) idleBecause() string {
 
 // follows reports whether s stands right behind other on the longest chain.
 func (s *stage) follows(other *stage) bool { return s.critical && s.before == other }
-
-// strategy is the name of a rollback strategy in the spec.
-func (s *stage) strategy() string { return strings.TrimPrefix(s.Name, "rollback.") }
 
 // attempt is one try of a stage that was repeated.
 type attempt struct {

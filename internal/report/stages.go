@@ -128,7 +128,7 @@ func stageChart(a *account) string {
 	}
 	rollbacks := ""
 	for _, s := range a.rollbacks {
-		rollbacks += s.bar(ganttName(s.strategy()))
+		rollbacks += s.bar(ganttName(s.Strategy()))
 	}
 	if rollbacks != "" {
 		b.WriteString("  section rollback\n" + rollbacks)
