@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"sync"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
@@ -33,24 +33,23 @@ func forms() []form {
 	}
 }
 
-// tidy is how much garbage may gather, in percent of what is in use, while
-// reports are written: for thousands of stages each is megabytes of text, thrown
-// away at once.
-const tidy = 30
-
-// writeReports writes the report of a run in every form into its folder. One
-// that can't be written keeps none of the others back.
+// writeReports writes the report of a run in every form into its folder, all side
+// by side. One that can't be written keeps none of the others back.
 func writeReports(dir string, events []event.Event) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(tidy))
-	var errs []error
+	all := forms()
+	errs := make([]error, len(all))
 	logs := logsIn(dir, events)
-	for _, f := range forms() {
-		text, err := f.text(events, logs)
-		if err == nil {
-			err = machine.WriteFile(filepath.Join(dir, f.file), text, 0o600)
-		}
-		errs = append(errs, err)
+	var written sync.WaitGroup
+	for i, f := range all {
+		written.Go(func() {
+			text, err := f.text(events, logs)
+			if err == nil {
+				err = machine.WriteFile(filepath.Join(dir, f.file), text, 0o600)
+			}
+			errs[i] = err
+		})
 	}
+	written.Wait()
 	return errors.Join(errs...)
 }
 

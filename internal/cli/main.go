@@ -53,6 +53,7 @@ type app struct {
 
 // Main runs one command and returns the process's exit code.
 func Main(ctx context.Context, env Env) int {
+	favourCommand()
 	a := &app{env: env, stdout: env.Stdout, stderr: env.Stderr, masker: secret.New(nil), flush: func() error { return nil }}
 	a.actions, _ = github.Detect(env.Getenv, env.Stdout)
 	args, err := a.args()

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
 
@@ -44,32 +42,6 @@ func (a *app) runCommand() *cli.Command {
 			})
 		},
 	})
-}
-
-// What a run may use before Go's runtime looks harder for what is not needed any
-// more, in bytes: a base, and more for each stage. Where other programs keep the
-// CPUs busy, it would fall behind by as much again.
-const (
-	baseMemory  = 32 << 20
-	stageMemory = 4 << 10
-)
-
-// favourStages has Go's runtime get out of the way of what so many stages run,
-// and returns what ends that, but for the bound of the memory.
-//
-// A thread that waits in the kernel for a command counts as running, and where
-// none is left to spare, Go's monitor takes its place away and gives it back again
-// for every command. And what a run keeps is little, a few KiB a stage, so that it
-// may grow a bit more before it is looked through for what is not needed any more.
-// Both together are a fifth of what a short command costs.
-func favourStages(stages int) (end func()) {
-	debug.SetMemoryLimit(baseMemory + stageMemory*int64(stages))
-	threads := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	percent := debug.SetGCPercent(200)
-	return func() {
-		debug.SetGCPercent(percent)
-		runtime.GOMAXPROCS(threads)
-	}
 }
 
 // execute does a plan between its first and its last event, and turns the

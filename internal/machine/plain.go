@@ -53,14 +53,25 @@ var bashOwn = strings.Fields(`
 	kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source
 	suspend test then time times trap type typeset ulimit umask unalias unset until wait while`)
 
-// bashChanges are the variables that tell bash to be another, and those that it
-// would change before it handed them on; besides, all that begin with BASH.
-var bashChanges = strings.Fields(`
-	COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EXECIGNORE FUNCNAME GROUPS HISTCMD IFS LINENO OPTERR OPTIND
-	POSIXLY_CORRECT PPID PS4 RANDOM SECONDS SHELLOPTS SRANDOM`)
+// changesBash reports whether a variable tells bash to be another, or is one that
+// it would change before it handed it on.
+func changesBash(name string) bool {
+	switch name {
+	case "COMP_WORDBREAKS", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EXECIGNORE", "FUNCNAME", "GROUPS", "HISTCMD", "IFS",
+		"LINENO", "OPTERR", "OPTIND", "POSIXLY_CORRECT", "PPID", "PS4", "RANDOM", "SECONDS", "SHELLOPTS", "SRANDOM":
+		return true
+	}
+	return strings.HasPrefix(name, "BASH")
+}
 
-// setByBash are the variables that bash looks at or sets.
-var setByBash = []string{"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+// setByBash reports whether a variable is one that bash looks at or sets.
+func setByBash(name string) bool {
+	switch name {
+	case "PATH", "PWD", "OLDPWD", "SHLVL", "_":
+		return true
+	}
+	return false
+}
 
 // plain is the command as bash would execute it: its program, arguments, and
 // environment. It is false where bash is to do it.
@@ -71,13 +82,14 @@ func (c Command) plain(environ []string) (program string, words, changed []strin
 	if words, is = plainWords(c.Script); !is {
 		return "", nil, nil, false
 	}
-	own := make(map[string]string, len(setByBash))
+	own := make(map[string]string)
+	changed = make([]string, 0, len(environ)+3)
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		switch {
-		case slices.Contains(bashChanges, name), strings.HasPrefix(name, "BASH"):
+		case changesBash(name):
 			return "", nil, nil, false
-		case slices.Contains(setByBash, name):
+		case setByBash(name):
 			own[name] = value
 		default:
 			changed = append(changed, variable)
