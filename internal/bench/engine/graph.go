@@ -62,18 +62,18 @@ func names(stages []int, format, between string) string {
 	return strings.Join(words, between)
 }
 
-// write describes a graph to all contenders.
-func write(dir string, g graph) error {
+// write describes a graph of stages that all run command to all contenders.
+func write(dir string, g graph, command string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for name, text := range map[string]string{
-		"deploy.hcl":     spec(g, "true"),
-		"bash.hcl":       spec(g, "true;"), // no plain command: bash runs it
-		"Makefile":       makefile(g, "true;"),
-		"Makefile.plain": makefile(g, "true"),
-		"build.ninja":    ninjafile(g),
-		"Taskfile.yml":   taskfile(g),
+		"deploy.hcl":     spec(g, command),
+		"bash.hcl":       spec(g, command+";"), // no plain command: bash runs it
+		"Makefile":       makefile(g, command+";"),
+		"Makefile.plain": makefile(g, command),
+		"build.ninja":    ninjafile(g, command),
+		"Taskfile.yml":   taskfile(g, command),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -100,9 +100,9 @@ func makefile(g graph, command string) string {
 	return b.String()
 }
 
-func ninjafile(g graph) string {
+func ninjafile(g graph, command string) string {
 	var b strings.Builder
-	b.WriteString("rule run\n  command = true\n")
+	fmt.Fprintf(&b, "rule run\n  command = %s\n", command)
 	for i, needs := range g.needs {
 		fmt.Fprintf(&b, "build s%d: run %s\n", i, names(needs, "s%d", " "))
 	}
@@ -110,11 +110,15 @@ func ninjafile(g graph) string {
 	return b.String()
 }
 
-func taskfile(g graph) string {
+// taskfile has go-task start a shell for what its own shell would do by itself.
+func taskfile(g graph, command string) string {
+	if !strings.Contains(command, "/") {
+		command = "sh -c " + command
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: '3'\nrun: once\nsilent: true\ntasks:\n  default:\n    deps: [%s]\n", names(g.last, "s%d", ", "))
 	for i, needs := range g.needs {
-		fmt.Fprintf(&b, "  s%d:\n    deps: [%s]\n    cmds: ['sh -c true']\n", i, names(needs, "s%d", ", "))
+		fmt.Fprintf(&b, "  s%d:\n    deps: [%s]\n    cmds: [%q]\n", i, names(needs, "s%d", ", "), command)
 	}
 	return b.String()
 }

@@ -21,6 +21,7 @@ import (
 // options are what the command line says.
 type options struct {
 	sizes, shapes string
+	commands      string
 	rounds, mib   int
 	turnout, task string
 }
@@ -32,6 +33,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.sizes, "sizes", "1,10,100,1000,5000", "numbers of stages")
 	flag.StringVar(&o.shapes, "shapes", "layers,chain,fan", "graphs of stages")
+	flag.StringVar(&o.commands, "commands", "true,/usr/bin/true", "what each stage runs: a word of the shell, or a program")
 	flag.IntVar(&o.rounds, "rounds", 5, "runs of each")
 	flag.IntVar(&o.mib, "output", 1024, "MiB that the talkative stage puts out; 0: none")
 	flag.StringVar(&o.turnout, "turnout", "bin/turnout", "the program to measure")
@@ -67,8 +69,10 @@ func (o options) run(ctx context.Context) (err error) {
 			return fmt.Errorf("-sizes: %w", err)
 		}
 		for _, shape := range strings.Split(o.shapes, ",") {
-			if err := o.stages(ctx, bench, shape, n, filepath.Join(dir, shape+size)); err != nil {
-				return err
+			for i, command := range strings.Split(o.commands, ",") {
+				if err := o.stages(ctx, bench, shape, n, command, filepath.Join(dir, shape+size, strconv.Itoa(i))); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -78,39 +82,39 @@ func (o options) run(ctx context.Context) (err error) {
 	return o.output(ctx, bench, filepath.Join(dir, "output"))
 }
 
-// stages measures n stages of one shape.
-func (o options) stages(ctx context.Context, bench *beside.Bench, shape string, n int, dir string) error {
+// stages measures n stages of one shape that all run command.
+func (o options) stages(ctx context.Context, bench *beside.Bench, shape string, n int, command, dir string) error {
 	needs, known := shapes[shape]
 	if !known {
 		return fmt.Errorf("-shapes: %q is none", shape)
 	}
-	if err := write(dir, newGraph(n, needs)); err != nil {
+	if err := write(dir, newGraph(n, needs), command); err != nil {
 		return err
 	}
 	atOnce := "2"
 	if shape == "chain" {
 		atOnce = "1"
 	}
-	measured, err := bench.Run(ctx, o.rounds, o.contenders(bench, n, atOnce, dir))
+	measured, err := bench.Run(ctx, o.rounds, o.contenders(bench, n, atOnce, command, dir))
 	if err != nil {
 		return err
 	}
-	return beside.Table(os.Stdout, fmt.Sprintf("%d stages, %s, %s at once", n, shape, atOnce), measured)
+	return beside.Table(os.Stdout, fmt.Sprintf("%d stages that run %s, %s, %s at once", n, command, shape, atOnce), measured)
 }
 
-// contenders all run n commands that do nothing, with their output to /dev/null
-// but for what they keep themselves: turnout has its console, event log, stage
-// logs and reports, and a timeout for each stage.
-func (o options) contenders(bench *beside.Bench, n int, atOnce, dir string) []beside.Contender {
+// contenders all run command n times, with their output to /dev/null but for what
+// they keep themselves: turnout has its console, event log, stage logs and reports,
+// and a timeout for each stage.
+func (o options) contenders(bench *beside.Bench, n int, atOnce, command, dir string) []beside.Contender {
 	floor := func(args ...string) []string {
 		return append([]string{bench.Program("floor"), strconv.Itoa(n), atOnce}, args...)
 	}
 	own, _ := os.Executable() // an empty name fails with its own message
 	all := []beside.Contender{
-		{Name: "floor: sh -c true", Args: floor("/bin/sh", "-c", "true")},
-		{Name: "floor: true", Args: floor("/usr/bin/true")},
-		{Name: "floor: bash -c true", Args: floor("/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", "true")},
-		{Name: "floor in Go: sh -c true", Args: []string{own, "floor", strconv.Itoa(n), atOnce, "/bin/sh", "-c", "true"}},
+		{Name: "floor: sh -c", Args: floor("/bin/sh", "-c", command)},
+		{Name: "floor: bash -c", Args: floor("/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", command)},
+		{Name: "floor: the program", Args: floor("/usr/bin/true")},
+		{Name: "floor in Go: sh -c", Args: []string{own, "floor", strconv.Itoa(n), atOnce, "/bin/sh", "-c", command}},
 		{Name: "turnout", Args: []string{o.turnout, "run"}},
 		{Name: "ninja", Args: []string{"ninja", "-j2", "--quiet", "all"}, Before: func() error { return os.RemoveAll(filepath.Join(dir, ".ninja_log")) }},
 		{Name: "make", Args: []string{"make", "-s", "-j2", "all"}},
@@ -121,8 +125,9 @@ func (o options) contenders(bench *beside.Bench, n int, atOnce, dir string) []be
 	}
 	for i, c := range all {
 		all[i].Dir, all[i].Each, all[i].Floor = dir, n, all[0].Name
+		all[i].Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // of any other machine
 		if strings.Contains(c.Name, "bash") {
-			all[i].Floor = all[2].Name
+			all[i].Floor = all[1].Name
 		}
 		if c.Args[0] == o.turnout {
 			all[i].Before = func() error { return os.RemoveAll(filepath.Join(dir, ".turnout")) }
