@@ -160,9 +160,7 @@ func (s *Server) writeConfig(t testing.TB, o Options) {
 		"AuthorizedKeysFile "+s.path("authorized_keys"), "StrictModes no", "UsePAM no", "PidFile none", "LogLevel VERBOSE",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "AcceptEnv LANG",
 	)
-	if !o.Ordinary {
-		lines = append(lines, fmt.Sprintf("SetEnv HOME=%s", s.Home))
-	}
+	lines = append(lines, fmt.Sprintf("SetEnv HOME=%s GORACE=atexit_sleep_ms=0", s.Home)) // agents with the race detector end at once
 	must(t, os.WriteFile(s.path("sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 	if os.Geteuid() == 0 {
 		must(t, os.MkdirAll("/run/sshd", 0o755)) // where sshd confines itself
