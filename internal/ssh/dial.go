@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -24,17 +25,28 @@ func (d *Dialer) link(ctx context.Context, l *login) (*link, error) {
 }
 
 // connect logs in, by way of the jump host when there is one.
-func (d *Dialer) connect(ctx context.Context, l *login) (*link, error) {
+func (d *Dialer) connect(ctx context.Context, l *login) (made *link, err error) {
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	err = patiently(ctx, func() (err error) {
+		made, err = d.tryConnect(ctx, l)
+		return err
+	})
+	return made, err
+}
+
+// patiently does what may fail for a moment, several times.
+func patiently(ctx context.Context, do func() error) error {
 	for try := 0; ; try++ {
-		made, err := d.tryConnect(ctx, l)
-		if err == nil || ctx.Err() != nil || try == moreTries || !transient(err) {
-			return made, err
+		err := do()
+		if err == nil || try == moreTries || !transient(err) {
+			return err
 		}
-		pause := time.Duration(float64(pauseUnit<<try) * (0.5 + rand.Float64()))
 		select {
-		case <-time.After(pause):
+		case <-time.After(time.Duration(float64(pauseUnit<<try) * (0.5 + rand.Float64()))):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
+			return err
 		}
 	}
 }
@@ -48,6 +60,7 @@ func (d *Dialer) tryConnect(ctx context.Context, l *login) (*link, error) {
 		if made, err = d.handshake(ctx, l, algorithms, l.host.check); err == nil {
 			return made, nil
 		}
+		err = l.refused(ctx, err)
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != HostKey {
 			break
@@ -64,16 +77,12 @@ func (d *Dialer) handshake(ctx context.Context, l *login, algorithms []string, c
 	}
 	done, err := d.turn(ctx, l.address)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", l.name, err)
+		return nil, err
 	}
 	defer done()
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	made, err := l.handshake(limited, through, algorithms, check)
-	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
-	}
-	return made, err
+	return l.handshake(limited, through, algorithms, check)
 }
 
 // dialer makes connections: this machine, or a link.
@@ -128,17 +137,23 @@ func (l *login) handshake(ctx context.Context, through dialer, algorithms []stri
 		User: l.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(l.signers...)},
 		HostKeyCallback: check, HostKeyAlgorithms: algorithms,
 	})
-	if !stop() && err == nil {
+	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
-		_ = conn.Close()
-		return nil, l.refused(ctx, err)
+		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}
 	return newLink(ssh.NewClient(client, channels, requests), heard), nil
 }
 
-// refused says why a handshake failed.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// refused is a failed connection as an *Error, unless ctx ended it.
 func (l *login) refused(ctx context.Context, err error) error {
 	var known *Error
 	var types *ssh.AlgorithmNegotiationError
@@ -146,7 +161,7 @@ func (l *login) refused(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return known
 	case ctx.Err() != nil:
-		return handshakeError(l, l.address, ctx.Err())
+		return fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
 	case errors.As(err, &types) && types.What == "host key" && l.host.fingerprint == "":
 		return l.host.missing(types.RequestedAlgorithms)
 	case errors.As(err, &types) && types.What == "host key":

@@ -25,24 +25,26 @@ type hostIdentity struct {
 	known       *hostKeys
 }
 
-// identity is what is known of a host: the spec's fingerprint or known_hosts,
-// else the user's and the system's files.
-func (d *Dialer) identity(o spec.SSHOptions, about *about, l *login, port int) (hostIdentity, error) {
+// identity is what a host is known by, less the keys.
+func identity(o spec.SSHOptions, about *about, l *login) hostIdentity {
 	i := hostIdentity{server: l.name, fingerprint: o.Fingerprint, address: strings.ToLower(l.address)}
 	if alias := about.first("HostKeyAlias"); alias != "" {
 		i.address = net.JoinHostPort(alias, fmt.Sprint(defaultPort)) // ssh looks it up without a port
 	}
-	var err error
-	if text := o.KnownHosts; text != "" && strings.ContainsAny(strings.TrimSpace(text), " \t\n") {
-		i.known, err = d.known.get(text, func() (*hostKeys, error) { return readHostKeys([]source{{"known_hosts of the spec", text}}) })
-		return i, err
+	return i
+}
+
+// hostKeys are the keys that are known: those of the spec's known_hosts, else of
+// the user's and the system's files.
+func (d *Dialer) hostKeys(o spec.SSHOptions, about *about, user string, port int) (*hostKeys, error) {
+	if text := o.KnownHosts; strings.ContainsAny(strings.TrimSpace(text), " \t\n") {
+		return d.known.get(text, func() (*hostKeys, error) { return readHostKeys([]source{{"known_hosts of the spec", text}}) })
 	}
-	files, err := d.knownHostsFiles(o, about, l.user, port)
+	files, err := d.knownHostsFiles(o, about, user, port)
 	if err != nil {
-		return i, err
+		return nil, err
 	}
-	i.known, err = d.known.get(strings.Join(files, "\x00"), func() (*hostKeys, error) { return readHostKeyFiles(files, o.KnownHosts != "") })
-	return i, err
+	return d.known.get(strings.Join(files, "\x00"), func() (*hostKeys, error) { return readHostKeyFiles(files, o.KnownHosts != "") })
 }
 
 // knownHostsFiles are the files that ssh would look into; the spec may name one

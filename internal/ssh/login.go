@@ -22,10 +22,13 @@ type login struct {
 	address string // host:port, as the one before connects to it
 	user    string
 	timeout time.Duration // for the connection and its handshake
+	via     *login        // nil: from here
+
+	// what prepare fills in: not who lists a host's keys needs them
+	prepare func() error
 	host    hostIdentity
 	signers []ssh.Signer
-	tried   []string // where the keys are from, or why there are none
-	via     *login   // nil: from here
+	tried   []string // where the keys are from
 }
 
 // The defaults of spec, over which ~/.ssh/config has its say.
@@ -74,11 +77,15 @@ func (d *Dialer) resolve(name, host string, o spec.SSHOptions, hops int) (*login
 	if l.user == "" {
 		return nil, errors.New("no user to log in as: set user")
 	}
-	if l.host, err = d.identity(o, about, l, port); err != nil {
-		return nil, err
-	}
-	if l.signers, l.tried, err = d.signers(o, about, l.user, port); err != nil {
-		return nil, &Error{name, Authentication, err}
+	l.host = identity(o, about, l)
+	l.prepare = func() (err error) {
+		if l.host.known, err = d.hostKeys(o, about, l.user, port); err != nil {
+			return &Error{name, HostKey, err}
+		}
+		if l.signers, l.tried, err = d.signers(o, about, l.user, port); err != nil {
+			return &Error{name, Authentication, err}
+		}
+		return nil
 	}
 	l.via, err = d.hop(o, about, hops)
 	return l, err

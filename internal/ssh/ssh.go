@@ -60,22 +60,17 @@ func New(o Options) *Dialer {
 // and anew when its connection was lost. An error is an *Error, or the cause of
 // ctx's end.
 func (d *Dialer) Machine(ctx context.Context, server *spec.Server) (machine.Machine, error) {
-	m, err := d.open(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
-}
-
-// About is what an agent says of itself.
-func (d *Dialer) open(ctx context.Context, server *spec.Server) (*Machine, error) {
-	return d.machines.get(ctx, string(server.Name), func(ctx context.Context) (*Machine, error) {
+	m, err := d.machines.get(ctx, string(server.Name), func(ctx context.Context) (*Machine, error) {
 		l, err := d.login(server)
 		if err != nil {
 			return nil, err
 		}
 		return d.start(ctx, server, l)
 	})
+	if err != nil {
+		return nil, err // and no machine: a nil *Machine would be one
+	}
+	return m, nil
 }
 
 // Close ends every agent and every connection.
