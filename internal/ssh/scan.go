@@ -14,7 +14,6 @@ import (
 type ShownKey struct {
 	Type        string
 	Fingerprint string // "SHA256:…", as ssh-keygen -l prints it
-	File        string // where OpenSSH keeps it on the server
 	Line        string // for known_hosts
 }
 
@@ -35,7 +34,7 @@ func (d *Dialer) Scan(ctx context.Context, server *spec.Server) ([]ShownKey, err
 			return nil, err
 		}
 		if key != nil {
-			all = append(all, ShownKey{key.Type(), ssh.FingerprintSHA256(key), keyFile(key), KnownHostsLine(l.host.address, key)})
+			all = append(all, ShownKey{key.Type(), ssh.FingerprintSHA256(key), KnownHostsLine(l.host.address, key)})
 		}
 	}
 	return all, nil
