@@ -11,6 +11,7 @@ Commands:
   fmt         rewrite specs in the canonical layout
   plan        show what a run would do
   run         run a pipeline
+  task        run a task on servers
   deploy      deploy one environment
   rollback    go back to the release in the other slot
   recover     settle what an interrupted run left

@@ -35,23 +35,43 @@ func (a *app) targets(c *cli.Command) ([]*spec.Server, error) {
 	return slices.DeleteFunc(slices.Clone(s.Servers), func(server *spec.Server) bool { return !meant[server] }), nil
 }
 
-// named are the servers that a name means, nil where it means nothing.
+// named are the servers that a name means, none where it means nothing.
 func named(s *spec.Spec, name string) []*spec.Server {
+	for _, find := range []func(*spec.Spec, string) []*spec.Server{called, grouped, tagged} {
+		if found := find(s, name); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// called is the server of that name.
+func called(s *spec.Spec, name string) []*spec.Server {
 	for _, server := range s.Servers {
 		if string(server.Name) == name {
 			return []*spec.Server{server}
 		}
 	}
+	return nil
+}
+
+// grouped are the servers of the group of that name.
+func grouped(s *spec.Spec, name string) []*spec.Server {
 	for _, group := range s.Groups {
 		if string(group.Name) == name {
 			return group.Servers
 		}
 	}
-	var tagged []*spec.Server
+	return nil
+}
+
+// tagged are the servers with that tag.
+func tagged(s *spec.Spec, tag string) []*spec.Server {
+	var found []*spec.Server
 	for _, server := range s.Servers {
-		if slices.Contains(server.Tags, name) {
-			tagged = append(tagged, server)
+		if slices.Contains(server.Tags, tag) {
+			found = append(found, server)
 		}
 	}
-	return tagged
+	return found
 }

@@ -127,9 +127,9 @@ func (c *Console) tell(s *stage, e event.Event) {
 
 func (c *Console) runStarted() {
 	about := c.run.about
-	title := about.Command
+	title := about.Title()
 	if about.Pipeline != "" {
-		title = fmt.Sprintf("pipeline %s, %s", about.Pipeline, count(c.run.stages, "stage"))
+		title += ", " + count(c.run.stages, "stage")
 	}
 	c.own("", mark{}, fmt.Sprintf("%s  %s", c.bold(title), c.dim(about.Spec+", run "+about.ID)))
 }

@@ -11,11 +11,7 @@ import (
 // what was done about a failure, and what was kept.
 func (c *Console) runFinished(r *event.Result) {
 	c.out.WriteByte('\n')
-	title := c.run.about.Command
-	if c.run.about.Pipeline != "" {
-		title = "pipeline " + c.run.about.Pipeline
-	}
-	text := fmt.Sprintf("%s %s in %s", c.bold(title), r.Outcome, human(r.Took))
+	text := fmt.Sprintf("%s %s in %s", c.bold(c.run.about.Title()), r.Outcome, human(r.Took))
 	if stages := c.stages(); stages != "" {
 		text += ": " + stages
 	}

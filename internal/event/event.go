@@ -57,7 +57,7 @@ type Sink func(Event)
 // Run describes a run before it starts.
 type Run struct {
 	ID       string `json:"id"`      // sortable by time, unique
-	Command  string `json:"command"` // run, deploy, rollback, recover
+	Command  string `json:"command"` // run, task, deploy, rollback, recover
 	Spec     string `json:"spec"`    // path, as the user named it
 	Pipeline string `json:"pipeline,omitempty"`
 	Commit   string `json:"commit,omitempty"`
@@ -68,6 +68,17 @@ type Run struct {
 
 	MaxParallel int     `json:"max_parallel,omitempty"` // stages at once
 	Stages      []Stage `json:"stages,omitempty"`       // then the rollback strategies
+}
+
+// Title is what runs: "pipeline release", "task warm", else the command.
+func (r Run) Title() string {
+	switch {
+	case r.Pipeline != "":
+		return "pipeline " + r.Pipeline
+	case r.Command == "task" && len(r.Stages) == 1:
+		return "task " + r.Stages[0].Name
+	}
+	return r.Command
 }
 
 // Stage describes a stage of a run. A rollback strategy is told as a stage too,

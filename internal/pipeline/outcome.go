@@ -132,7 +132,7 @@ func (r *run) sum(ctx context.Context) event.Result {
 		return event.Result{Outcome: event.Succeeded}
 	}
 	stage := r.results[decisive]
-	result := event.Result{Outcome: stage.Outcome, Reason: reason(decisive, stage), Pos: decisive.Pos}
+	result := event.Result{Outcome: stage.Outcome, Reason: r.reason(decisive, stage), Pos: decisive.Pos}
 	if stage.Log != "" {
 		result.Hint = "the whole log of the stage is in " + stage.Log
 	}
@@ -150,6 +150,10 @@ func (r *run) ended(outcome event.Outcome) *plan.Stage {
 }
 
 // reason names a stage's place and what became of it.
-func reason(s *plan.Stage, result event.Result) string {
-	return fmt.Sprintf("%s:%d: stage %s: %s", s.Pos.File, s.Pos.Line, s.Name, result.Reason)
+func (r *run) reason(s *plan.Stage, result event.Result) string {
+	what := "stage"
+	if r.plan.Pipeline == "" {
+		what = "task" // that runs alone
+	}
+	return fmt.Sprintf("%s:%d: %s %s: %s", s.Pos.File, s.Pos.Line, what, s.Name, result.Reason)
 }

@@ -83,6 +83,14 @@ func Move(s *spec.Spec, d *Deploy) (*Plan, spec.Problems) {
 	return &Plan{Spec: s.File, Deploys: []*Deploy{d}}, nil
 }
 
+// Alone plans a run of one task outside a pipeline, on those servers of its target.
+func Alone(s *spec.Spec, task *spec.Task, on []*spec.Server) *Plan {
+	narrowed := *task
+	narrowed.Target = on
+	stage := &Stage{Name: string(task.Name), Task: newTask(&narrowed), OnFailure: spec.Stop, Pos: task.Pos}
+	return &Plan{Spec: s.File, MaxParallel: 1, Stages: []*Stage{stage}, Waves: [][]string{{stage.Name}}}
+}
+
 // Pick returns the pipeline called name or, without a name, the only one.
 func Pick(s *spec.Spec, name string) (*spec.Pipeline, error) {
 	if name == "" && len(s.Pipelines) == 1 {
@@ -116,6 +124,21 @@ func PickEnvironment(s *spec.Spec, name string) (*spec.Environment, error) {
 		have = append(have, string(env.Name))
 	}
 	return nil, choose("environment", name, have, s.File)
+}
+
+// PickTask returns the task called name or, without a name, the only one.
+func PickTask(s *spec.Spec, name string) (*spec.Task, error) {
+	if name == "" && len(s.Tasks) == 1 {
+		return s.Tasks[0], nil
+	}
+	var have []string
+	for _, task := range s.Tasks {
+		if string(task.Name) == name {
+			return task, nil
+		}
+		have = append(have, string(task.Name))
+	}
+	return nil, choose("task", name, have, s.File)
 }
 
 // choose explains why no element was picked, and from what to choose.

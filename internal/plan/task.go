@@ -21,7 +21,9 @@ type Task struct {
 	Retry       spec.Retry
 	OnFailure   spec.OnFailure
 	MaxFailures int // servers that may fail before no other is started; with on_failure = "stop"
-	Pos         spec.Pos
+
+	Batch, Bearable spec.Quantity // what Waves and MaxFailures come from, as the spec has it
+	Pos             spec.Pos
 }
 
 func newTask(from *spec.Task) *Task {
@@ -36,7 +38,7 @@ func newTask(from *spec.Task) *Task {
 	return &Task{
 		Name: string(from.Name), Strategy: from.Strategy, Waves: slices.Collect(slices.Chunk(from.Target, max(1, batch))), Pause: from.Pause,
 		Run: from.Run, Env: from.Env, Timeout: from.Timeout, Retry: from.Retry, OnFailure: from.OnFailure,
-		MaxFailures: part(from.MaxFailures, servers, false), Pos: from.Pos,
+		MaxFailures: part(from.MaxFailures, servers, false), Batch: from.Batch, Bearable: from.MaxFailures, Pos: from.Pos,
 	}
 }
 
@@ -78,10 +80,22 @@ func (t *Task) write(b *strings.Builder) {
 }
 
 func (t *Task) order() string {
-	if len(t.Waves) < 2 || t.Pause == 0 {
-		return string(t.Strategy)
+	text := string(t.Strategy)
+	if t.Strategy == spec.Rolling {
+		text += fmt.Sprintf(", %d at a time%s", len(t.Waves[0]), t.arithmetic(t.Batch))
 	}
-	return fmt.Sprintf("%s, %s, %s between them", t.Strategy, count(len(t.Waves), "wave"), t.Pause)
+	if len(t.Waves) > 1 && t.Pause > 0 {
+		text += fmt.Sprintf(", %s, %s between them", count(len(t.Waves), "wave"), t.Pause)
+	}
+	return text
+}
+
+// arithmetic shows what a percentage is of.
+func (t *Task) arithmetic(q spec.Quantity) string {
+	if !q.Percent {
+		return ""
+	}
+	return fmt.Sprintf(" (%d%% of %s)", q.Number, count(len(t.Servers()), "server"))
 }
 
 // failure says what a server that fails does to the others.
@@ -91,8 +105,8 @@ func (t *Task) failure() string {
 		return "the others go on, then the stage fails"
 	case t.OnFailure == spec.Ignore:
 		return "the others go on, and so does the run"
-	case t.MaxFailures > 0:
-		return fmt.Sprintf("past %s no other server is started, and the stage fails", count(t.MaxFailures, "failure"))
+	case t.Bearable.Number > 0:
+		return fmt.Sprintf("past %s%s no other server is started, and the stage fails", count(t.MaxFailures, "failure"), t.arithmetic(t.Bearable))
 	}
 	return "no other server is started, and the stage fails"
 }

@@ -11,8 +11,11 @@ import (
 // Write prints the plan for a person.
 func (p *Plan) Write(w io.Writer) error {
 	var b strings.Builder
-	if p.Pipeline != "" {
+	switch {
+	case p.Pipeline != "":
 		p.writePipeline(&b)
+	case len(p.Stages) > 0:
+		p.writeTask(&b)
 	}
 	for _, deploy := range p.Deploys {
 		deploy.write(&b)
@@ -35,6 +38,15 @@ func (p *Plan) writePipeline(b *strings.Builder) {
 	}
 	for _, rollback := range p.Rollbacks {
 		rollback.write(b)
+	}
+}
+
+// writeTask prints a task that runs alone.
+func (p *Plan) writeTask(b *strings.Builder) {
+	for _, stage := range p.Stages {
+		fmt.Fprintf(b, "Task %s of %s:%d: %s.\n\n", stage.Name, stage.Pos.File, stage.Pos.Line, count(len(stage.Task.Servers()), "server"))
+		stage.Task.write(b)
+		fmt.Fprintf(b, "    timeout  %s\n\n", stage.limits())
 	}
 }
 

@@ -30,7 +30,7 @@ func (a *account) ending() string {
 	return a.subject() + " " + short(string(a.result.Outcome)) + " after " + took(a.result.Took) + because(a.reason())
 }
 
-// subject is what ran: "Pipeline release", "Deploy of shop".
+// subject is what ran: "Pipeline release", "Task warm", "Deploy of shop".
 func (a *account) subject() string {
 	switch {
 	case a.run.Pipeline != "":
@@ -38,7 +38,8 @@ func (a *account) subject() string {
 	case a.run.Command == "" || a.run.Command == "run":
 		return "The run"
 	}
-	verb := strings.ToUpper(a.run.Command[:1]) + a.run.Command[1:]
+	title := a.run.Title()
+	verb := strings.ToUpper(title[:1]) + title[1:]
 	if len(a.switches) > 0 {
 		return short(verb) + " of " + short(a.switches[0].Environment)
 	}
