@@ -18,7 +18,7 @@ import (
 
 // Receive builds a release from a source that the machine can read; Ship
 // prepares the request.
-var Receive = machine.Op[Delivery, Shipped]{Name: "release.receive", Do: receive}
+var Receive = machine.Op[Delivery, Received]{Name: "release.receive", Do: receive}
 
 // Delivery is a release to be built. Source holds what Manifest lists.
 type Delivery struct {
@@ -27,28 +27,37 @@ type Delivery struct {
 	Manifest Manifest `json:"manifest"`
 }
 
+// Received is what was built.
+type Received struct {
+	ID      string   `json:"id"`
+	Files   int      `json:"files"`
+	Bytes   int64    `json:"bytes"`
+	Linked  int      `json:"linked"`
+	Awaited []string `json:"awaited,omitempty"`
+}
+
 // receiver builds one release in a .partial folder.
 type receiver struct {
 	Delivery
 	id      string
 	former  []string        // earlier releases, newest first
 	seeds   map[string]bool // shared paths the release brings to a machine without them
-	shipped Shipped
+	shipped Received
 }
 
-func receive(ctx context.Context, _ machine.At, d Delivery) (Shipped, error) {
+func receive(ctx context.Context, _ machine.At, d Delivery) (Received, error) {
 	if err := d.check(); err != nil {
-		return Shipped{}, err
+		return Received{}, err
 	}
 	r, err := newReceiver(d)
 	if err != nil {
-		return Shipped{}, err
+		return Received{}, err
 	}
 	if err := r.build(ctx); err != nil {
 		if left := r.Layout.sweep(); left != nil {
 			err = errors.Join(err, left)
 		}
-		return Shipped{}, err
+		return Received{}, err
 	}
 	return r.shipped, nil
 }
