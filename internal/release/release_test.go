@@ -126,7 +126,7 @@ func TestShipLinksWhatIsUnchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := ship(t, layout, source)
-	if second.Arrivals[0].Linked != 1 || second.ID <= first.ID {
+	if second.Arrivals[0].Linked != 2 || second.ID <= first.ID { // same, and mode as a copy
 		t.Errorf("second = %+v after %s", second, first.ID)
 	}
 	if !sameFile(t, at(layout, first.ID, "same"), at(layout, second.ID, "same")) {
@@ -281,15 +281,19 @@ func TestShipEndsWithItsContext(t *testing.T) {
 }
 
 func TestShipNoticesASourceThatChanges(t *testing.T) {
-	source := tree(t, map[string]string{"a": "abc"})
-	item := release.Item{Path: "a", Mode: 0o644, Size: 3, Sum: strings.Repeat("0", 64)}
-	layout := release.Layout{Root: t.TempDir()}
-	delivery := release.Delivery{Layout: layout, Source: source, Manifest: release.Manifest{item}}
-	_, err := release.Receive.On(context.Background(), machine.NewLocal("here"), delivery)
-	if err == nil || !strings.Contains(err.Error(), "a: changed while it was shipped") {
-		t.Errorf("err = %v", err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(layout.Root, "releases", "*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	for name, becomes := range map[string]string{"other": "abX", "longer": "abcd", "shorter": "ab"} {
+		t.Run(name, func(t *testing.T) {
+			source := tree(t, map[string]string{"a": "abc"})
+			layout := release.Layout{Root: t.TempDir()}
+			_, err := release.Ship(context.Background(), here, layout, source, func(release.Progress) {
+				plant(t, filepath.Join(source, "a"), becomes, false)
+			})
+			if err == nil || !strings.Contains(err.Error(), "a: changed while it was shipped") {
+				t.Errorf("err = %v", err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(layout.Root, "releases", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
 	}
 }

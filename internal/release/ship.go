@@ -50,18 +50,41 @@ func Ship(ctx context.Context, machines []machine.Machine, layout Layout, source
 		return Shipped{}, fmt.Errorf("ship %s: %w", source, err)
 	}
 	manifest, err := scan(ctx, source)
+	if err == nil {
+		err = layout.suits(manifest)
+	}
+	if err == nil {
+		err = apart(machines, layout, source)
+	}
 	if err != nil {
 		return Shipped{}, fmt.Errorf("ship %s: %w", source, err)
 	}
-	var shipped Shipped
-	for _, m := range machines {
-		received, err := Receive.On(ctx, m, Delivery{Layout: layout, Source: source, Manifest: manifest})
-		if err != nil {
-			return Shipped{}, fmt.Errorf("%s: ship %s to %s: %w", m.Name(), source, layout.Root, err)
-		}
-		shipped.ID, shipped.Files, shipped.Bytes = received.ID, received.Files, received.Bytes
-		shipped.Arrivals = append(shipped.Arrivals, Arrival{Server: m.Name(), Linked: received.Linked, Awaited: received.Awaited})
+	if progress == nil {
+		progress = func(Progress) {}
 	}
-	shipped.Took = time.Since(began)
+	u := &upload{layout: layout, source: source, manifest: manifest, progress: progress}
+	id, err := u.run(ctx, machines)
+	if err != nil {
+		return Shipped{}, err
+	}
+	shipped := Shipped{ID: id, Took: time.Since(began)}
+	shipped.Files, shipped.Bytes = manifest.files()
+	for _, t := range u.talks {
+		shipped.Arrivals = append(shipped.Arrivals, t.arrival())
+	}
 	return shipped, nil
+}
+
+// apart refuses to ship a folder into itself.
+func apart(machines []machine.Machine, layout Layout, source string) error {
+	relative, err := filepath.Rel(source, layout.Root)
+	if err != nil || !filepath.IsLocal(relative) {
+		return nil
+	}
+	for _, m := range machines {
+		if _, local := m.(*machine.Local); local {
+			return fmt.Errorf("root %s lies in the folder to ship", layout.Root)
+		}
+	}
+	return nil
 }
