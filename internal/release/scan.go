@@ -1,0 +1,127 @@
+package release
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// scan reads the tree at source. It refuses what can't be shipped: devices,
+// sockets and pipes, and links that leave the tree.
+func scan(ctx context.Context, source string) (Manifest, error) {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: is not a directory", source)
+	}
+	source, err = filepath.EvalSymlinks(source) // WalkDir doesn't follow a link at its root
+	if err != nil {
+		return nil, err
+	}
+	m, err := list(ctx, source)
+	if err == nil && len(m) == 0 {
+		err = fmt.Errorf("%s: is empty: nothing to ship", source)
+	}
+	if err == nil {
+		err = m.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.hash(ctx, source)
+}
+
+// list describes what is in the tree, less the hashes of files.
+func list(ctx context.Context, source string) (Manifest, error) {
+	var m Manifest
+	err := filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil || name == source {
+			return err
+		}
+		item, err := describe(source, name, entry)
+		m = append(m, item)
+		return err
+	})
+	return m, err
+}
+
+func describe(source, name string, entry fs.DirEntry) (Item, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return Item{}, err
+	}
+	relative, err := filepath.Rel(source, name)
+	if err != nil {
+		return Item{}, err
+	}
+	item := Item{Path: filepath.ToSlash(relative), Mode: info.Mode(), ModTime: info.ModTime()}
+	switch info.Mode().Type() {
+	case 0:
+		item.Size = info.Size()
+	case fs.ModeSymlink:
+		item.Target, err = os.Readlink(name)
+	}
+	return item, err
+}
+
+// hash hashes the files of the tree at source.
+func (m Manifest) hash(ctx context.Context, source string) error {
+	return together(ctx, len(m), func(i int) error {
+		item := &m[i]
+		if !item.Mode.IsRegular() {
+			return nil
+		}
+		name := filepath.Join(source, filepath.FromSlash(item.Path))
+		sum, size, err := hashFile(name)
+		if err == nil && size != item.Size {
+			err = fmt.Errorf("%s: changes while it is read", name)
+		}
+		item.Sum = sum
+		return err
+	})
+}
+
+// together does n things on all processors, and returns the first error.
+func together(ctx context.Context, n int, do func(i int) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := range next {
+				if err := do(i); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+func hashFile(name string) (sum Sum, size int64, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	size, err = io.Copy(h, file)
+	return sumOf(h), size, err
+}
