@@ -29,7 +29,7 @@ demo: build
 	@exec bin/demo -proxy $(PROXY) -turnout $(CURDIR)/bin/turnout
 
 test: lint bin/act bin/actionlint
-	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo
+	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox
 	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 30m ./...
 
 lint:
