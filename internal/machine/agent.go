@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Handler is an operation that an agent performs for others; Handle makes one.
@@ -39,18 +40,18 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 }
 
 // Serve performs the given operations for the client at the other end of in and
-// out, several at once, until in ends or ctx does. Then everything that runs is
-// ended and what the session keeps is let go: a client that was killed leaves
-// neither processes nor locks behind.
+// out, several at once, until in ends, or ctx does, or the client has said nothing
+// for the lease. Then everything that runs is ended and what the session keeps is
+// let go: a client that was killed leaves neither processes nor locks behind.
 //
 // The process must ignore SIGPIPE (signal.Ignore), or writing to a client that
 // has gone would end it first.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, renew, cancel := startLease(ctx)
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		out: &frameWriter{w: out}, session: NewSession(),
+		out: &frameWriter{w: out}, session: NewSession(), heard: renew,
 		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
 	for _, h := range handlers {
@@ -63,8 +64,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	case err = <-ended:
 	case <-ctx.Done(): // listen stays behind until in ends
 	}
+	var late <-chan time.Time // never
+	if errors.Is(context.Cause(ctx), errSilent) {
+		err, late = errSilent, time.After(afterLease)
+	}
 	cancel()
-	return errors.Join(err, s.close())
+	return errors.Join(err, s.close(late))
 }
 
 // outlivePipe keeps a write to a client that has gone from ending the process
@@ -81,6 +86,7 @@ type server struct {
 	out      *frameWriter
 	session  *Session
 	handlers map[string]Handler
+	heard    func() // the client lives
 
 	mu      sync.Mutex
 	closed  bool
@@ -106,6 +112,7 @@ func (s *server) listen(ctx context.Context, from io.Reader) error {
 			return nil // the client has gone
 		}
 		if err == nil {
+			s.heard()
 			err = s.take(ctx, f)
 		}
 		if err != nil {
@@ -121,6 +128,7 @@ func (s *server) take(ctx context.Context, f frame) error {
 	p := s.running[f.Call]
 	s.mu.Unlock()
 	switch {
+	case f.Kind == framePing:
 	case f.Kind == frameCall && p == nil:
 		return s.start(ctx, f)
 	case f.Kind == frameCancel:
@@ -209,11 +217,20 @@ func (s *server) answer(ctx context.Context, p *performance, head callHead) fram
 	return frame{Kind: frameResult, Body: result}
 }
 
-// close waits for the calls, whose context has ended, and closes the session.
-func (s *server) close() error {
+// close waits for the calls, whose context has ended, at most until late, and
+// closes the session.
+func (s *server) close(late <-chan time.Time) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.calls.Wait()
+	ended := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-late:
+	}
 	return s.session.Close()
 }

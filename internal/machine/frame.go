@@ -24,6 +24,7 @@ const (
 	frameHello  frameKind = 'h' // agent → client, first: a greeting
 	frameCall   frameKind = 'c' // client → agent: a callHead
 	frameCancel frameKind = 'x' // client → agent: nothing
+	framePing   frameKind = 'p' // client → agent: the client lives
 	frameData   frameKind = 'd' // both ways: the next bytes of a stream; none at its end
 	frameRoom   frameKind = 'w' // both ways: room for so many bytes more, as four bytes
 	frameResult frameKind = 'r' // agent → client, last of a call: the result
@@ -96,6 +97,13 @@ func (fw *frameWriter) write(f frame) error {
 	}
 	_, err := fw.w.Write(whole)
 	return err
+}
+
+// close closes what the frames are written to, between two of them.
+func (fw *frameWriter) close(to io.Closer) error {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	return to.Close()
 }
 
 func readFrame(r io.Reader) (frame, error) {

@@ -93,8 +93,8 @@ func reach(ctx context.Context, r Request) *fleet {
 			add(server)
 		}
 	}
-	_ = together(ctx, all, func(_ context.Context, h *host) error {
-		h.machine, h.err = r.Machines(h.server)
+	_ = together(ctx, all, func(ctx context.Context, h *host) error {
+		h.machine, h.err = r.Machines(ctx, h.server)
 		return nil
 	})
 	return assemble(r.Environment, hosts, all)

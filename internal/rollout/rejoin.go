@@ -21,7 +21,7 @@ func (r *rollout) rejoin(ctx context.Context, cause error) {
 		locked[e.host] = true
 	}
 	_ = together(ctx, r.fleet.hosts(), func(ctx context.Context, h *host) error {
-		again, err := r.Machines(h.server)
+		again, err := r.Machines(ctx, h.server)
 		if err == nil && again != h.machine && locked[h] {
 			err = r.relock(ctx, &host{server: h.server, machine: again})
 		}
