@@ -36,7 +36,7 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%s to %s: every server has it", r.toID, r.to.Name), r.point(ctx)
 	}
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
-	shipped, err := release.Ship(ctx, r.fleet.machines(), layout, r.Release, r.progress())
+	shipped, err := release.Ship(ctx, r.fleet.machines(), layout, r.Release, r.shipProgress())
 	if err != nil {
 		return "", err
 	}
@@ -54,32 +54,6 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 		text += fmt.Sprintf(", on %d servers", n)
 	}
 	return text, r.point(ctx)
-}
-
-// progressEvery is how often the progress of the upload is told.
-const progressEvery = 250 * time.Millisecond
-
-// progress tells how far the upload to all servers has come, a few times a
-// second.
-func (r *rollout) progress() func(release.Progress) {
-	var mu sync.Mutex
-	last := time.Now()
-	at := make(map[string]release.Progress)
-	return func(p release.Progress) {
-		mu.Lock()
-		defer mu.Unlock()
-		at[p.Server] = p
-		if time.Since(last) < progressEvery {
-			return
-		}
-		last = time.Now()
-		all := event.Progress{Unit: "bytes"}
-		for _, p := range at {
-			all.Done, all.Total = all.Done+p.Done, all.Total+p.Total
-		}
-		step := event.Step{Environment: string(r.Environment.Name), Name: "ship"}
-		r.Emit(event.Event{Kind: event.StepProgress, Step: &step, Progress: &all})
-	}
 }
 
 // point makes the idle slot the new release's on every server, with its way back
