@@ -225,7 +225,7 @@ func (d *dispatch) file(item Item, o *old) error {
 	name := filepath.Join(d.source, filepath.FromSlash(item.Path))
 	file, err := os.Open(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("ship %s: %w", d.source, err)
 	}
 	defer file.Close()
 	if o == nil {
@@ -233,10 +233,10 @@ func (d *dispatch) file(item Item, o *old) error {
 	} else {
 		err = d.parts.difference(progressing{file, d}, o, d.buffer)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", item.Path, err)
+	if err != nil && d.parts.err == nil { // a machine's error has its place
+		err = fmt.Errorf("ship %s: %w", d.source, err)
 	}
-	return nil
+	return err
 }
 
 // progressStep is how often progress is told, in bytes.
