@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,20 +17,13 @@ import (
 // scan reads the tree at source. It refuses what can't be shipped: devices,
 // sockets and pipes, and links that leave the tree.
 func scan(ctx context.Context, source string) (Manifest, error) {
-	info, err := os.Stat(source)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s: is not a directory", source)
-	}
-	source, err = filepath.EvalSymlinks(source) // WalkDir doesn't follow a link at its root
+	source, err := filepath.EvalSymlinks(source) // WalkDir doesn't follow a link at its root
 	if err != nil {
 		return nil, err
 	}
 	m, err := list(ctx, source)
 	if err == nil && len(m) == 0 {
-		err = fmt.Errorf("%s: is empty: nothing to ship", source)
+		err = errors.New("is empty: nothing to ship")
 	}
 	if err == nil {
 		err = m.check()

@@ -20,7 +20,8 @@ import (
 // upload is the client's part of shipping one release to some machines.
 type upload struct {
 	layout   Layout
-	source   string
+	source   string // for messages
+	dir      string // that is shipped
 	manifest Manifest
 	progress func(Progress)
 	salt     Salt
@@ -222,7 +223,7 @@ type dispatch struct {
 }
 
 func (d *dispatch) file(item Item, o *old) error {
-	name := filepath.Join(d.source, filepath.FromSlash(item.Path))
+	name := filepath.Join(d.dir, filepath.FromSlash(item.Path))
 	file, err := os.Open(name)
 	if err != nil {
 		return fmt.Errorf("ship %s: %w", d.source, err)
