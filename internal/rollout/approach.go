@@ -29,7 +29,7 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	}
 	r.undo.pushLeisure("", r.restartFormer)
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
-	shipped, err := release.Ship(ctx, r.fleet.apps, layout, r.Release, nil)
+	shipped, err := release.Ship(ctx, r.fleet.apps, layout, r.Release, r.shipProgress())
 	if err != nil {
 		return "", err
 	}
