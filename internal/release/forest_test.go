@@ -14,14 +14,16 @@ import (
 
 // forest is a tree that grows and changes by chance.
 type forest struct {
-	t    *testing.T
-	dir  string
-	rand *rand.Rand
-	made int
+	t     *testing.T
+	dir   string
+	bytes *rand.ChaCha8
+	rand  *rand.Rand
+	made  int
 }
 
-func newForest(t *testing.T, seed uint64) *forest {
-	f := &forest{t: t, dir: t.TempDir(), rand: rand.New(rand.NewPCG(seed, 7))}
+func newForest(t *testing.T, seed int) *forest {
+	source := rand.NewChaCha8([32]byte{byte(seed)})
+	f := &forest{t: t, dir: t.TempDir(), bytes: source, rand: rand.New(source)}
 	for range 30 {
 		f.grow()
 	}
@@ -47,9 +49,7 @@ func (f *forest) when() time.Time { return time.Unix(f.rand.Int64N(1<<30), f.ran
 
 func (f *forest) noise(n int) []byte {
 	data := make([]byte, n)
-	for i := range data {
-		data[i] = byte(f.rand.Uint32())
-	}
+	_, _ = f.bytes.Read(data) // it never fails
 	return data
 }
 
@@ -133,7 +133,7 @@ func (f *forest) grow() {
 	case 3:
 		f.write(name, 0)
 	case 4:
-		f.write(name, f.rand.IntN(700_000))
+		f.write(name, f.rand.IntN(200_000))
 	default:
 		f.write(name, f.rand.IntN(5_000))
 	}

@@ -195,7 +195,7 @@ func TestShipRefusesBeforeItWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, release.Layout{Root: t.TempDir()}, special, "pipe: is neither file, folder nor link")
-	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "a"), "is not a directory")
+	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "a"), "is neither a directory nor an archive")
 	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "missing"), "no such file or directory")
 }
 

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -35,7 +36,7 @@ type Progress struct {
 	Done, Total int64
 }
 
-// Ship makes the directory source a new release, under one id, on every machine:
+// Ship makes source, a directory or an archive of one, a new release, under one id, on every machine:
 // it returns once all of them have it, or an error that names the server. Nothing
 // refers to the release yet: Point does that. A source that can't be shipped is
 // refused before anything is written.
@@ -49,25 +50,38 @@ func Ship(ctx context.Context, machines []machine.Machine, layout Layout, source
 	if err != nil {
 		return Shipped{}, fmt.Errorf("ship %s: %w", source, err)
 	}
-	manifest, err := scan(ctx, source)
-	if err == nil {
-		err = layout.suits(manifest)
-	}
-	if err == nil {
-		err = apart(machines, layout, source)
-	}
+	dir, done, err := open(ctx, source)
 	if err != nil {
 		return Shipped{}, fmt.Errorf("ship %s: %w", source, err)
 	}
-	if progress == nil {
-		progress = func(Progress) {}
+	shipped, err := ship(ctx, machines, upload{layout: layout, source: source, dir: dir, progress: progress})
+	if err := errors.Join(err, done()); err != nil {
+		return Shipped{}, err
 	}
-	u := &upload{layout: layout, source: source, manifest: manifest, progress: progress}
+	shipped.Took = time.Since(began)
+	return shipped, nil
+}
+
+func ship(ctx context.Context, machines []machine.Machine, u upload) (Shipped, error) {
+	manifest, err := scan(ctx, u.dir)
+	if err == nil {
+		err = u.layout.suits(manifest)
+	}
+	if err == nil {
+		err = apart(machines, u.layout, u.dir)
+	}
+	if err != nil {
+		return Shipped{}, fmt.Errorf("ship %s: %w", u.source, err)
+	}
+	u.manifest = manifest
+	if u.progress == nil {
+		u.progress = func(Progress) {}
+	}
 	id, err := u.run(ctx, machines)
 	if err != nil {
 		return Shipped{}, err
 	}
-	shipped := Shipped{ID: id, Took: time.Since(began)}
+	shipped := Shipped{ID: id}
 	shipped.Files, shipped.Bytes = manifest.files()
 	for _, t := range u.talks {
 		shipped.Arrivals = append(shipped.Arrivals, t.arrival())

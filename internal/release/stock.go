@@ -126,13 +126,13 @@ func (s *stock) keep(i int, c candidate) {
 // compare reads candidates and takes those that are what is wanted.
 func (s *stock) compare(ctx context.Context, all []candidate) error {
 	sums, readable := make([]Sum, len(all)), make([]bool, len(all))
-	err := together(ctx, len(all), func(i int) error {
+	err := together(ctx, len(all), func(i int, buffer []byte) error {
 		s.mu.Lock()
 		sum, known := s.sums[all[i].inode]
 		s.mu.Unlock()
 		if !known {
 			var err error
-			if sum, _, err = hashFile(all[i].path); err != nil {
+			if sum, _, err = hashFile(all[i].path, buffer); err != nil {
 				return nil // what can't be read is no help
 			}
 			s.mu.Lock()

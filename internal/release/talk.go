@@ -17,6 +17,7 @@ type talk struct {
 	what  string // for errors
 	to    *io.PipeWriter
 	from  *bufio.Reader
+	cause func() error // why the upload is broken off; nil while it is not
 	stop  func() bool
 	ended chan struct{}
 	bytes atomic.Int64 // that travelled, both ways
@@ -33,6 +34,7 @@ func begin(ctx context.Context, m machine.Machine, d Delivery, source string) *t
 	from, toUs := io.Pipe()
 	t := &talk{name: m.Name(), what: fmt.Sprintf("ship %s to %s", source, d.Layout.Root), to: to, ended: make(chan struct{})}
 	t.from = bufio.NewReader(counted{from, &t.bytes})
+	t.cause = func() error { return context.Cause(ctx) }
 	t.stop = context.AfterFunc(ctx, func() { _ = to.CloseWithError(context.Cause(ctx)) }) // a pipe's Close never fails
 	go func() {
 		defer close(t.ended)
@@ -61,6 +63,9 @@ func (t *talk) Write(p []byte) (int, error) {
 func (t *talk) wrong(err error) error {
 	if err == nil {
 		return nil
+	}
+	if cause := t.cause(); cause != nil && errors.Is(err, io.ErrClosedPipe) {
+		err = cause
 	}
 	return fmt.Errorf("%s: %s: %w", t.name, t.what, err)
 }

@@ -20,7 +20,8 @@ import (
 // upload is the client's part of shipping one release to some machines.
 type upload struct {
 	layout   Layout
-	source   string
+	source   string // for messages
+	dir      string // that is shipped
 	manifest Manifest
 	progress func(Progress)
 	salt     Salt
@@ -222,10 +223,10 @@ type dispatch struct {
 }
 
 func (d *dispatch) file(item Item, o *old) error {
-	name := filepath.Join(d.source, filepath.FromSlash(item.Path))
+	name := filepath.Join(d.dir, filepath.FromSlash(item.Path))
 	file, err := os.Open(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("ship %s: %w", d.source, err)
 	}
 	defer file.Close()
 	if o == nil {
@@ -233,10 +234,10 @@ func (d *dispatch) file(item Item, o *old) error {
 	} else {
 		err = d.parts.difference(progressing{file, d}, o, d.buffer)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", item.Path, err)
+	if err != nil && d.parts.err == nil { // a machine's error has its place
+		err = fmt.Errorf("ship %s: %w", d.source, err)
 	}
-	return nil
+	return err
 }
 
 // progressStep is how often progress is told, in bytes.

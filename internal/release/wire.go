@@ -89,7 +89,7 @@ type outgoing struct {
 }
 
 func send(to io.Writer, level zstd.EncoderLevel) (*outgoing, error) {
-	packer, err := zstd.NewWriter(chunks{to}, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(true))
+	packer, err := zstd.NewWriter(chunks{to}, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(true), zstd.WithAllLitEntropyCompression(true))
 	if err != nil {
 		return nil, err
 	}
