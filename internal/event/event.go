@@ -205,11 +205,15 @@ type Switch struct {
 	Rollback    bool           `json:"rollback,omitempty"` // a rollback was asked for
 	PutBack     bool           `json:"put_back,omitempty"` // traffic was moved and put back
 	Reloads     int            `json:"reloads"`
-	Traffic     *Traffic       `json:"traffic,omitempty"`
+	Servers     []string       `json:"servers,omitempty"` // that run the application
+	Proxies     []ProxyAccount `json:"proxies,omitempty"` // of each proxy
+	Gap         time.Duration  `json:"gap_ns,omitempty"`  // from the first proxy that served the new slot to the last
+	Traffic     *Traffic       `json:"traffic,omitempty"` // through all proxies
 	Timeline    []TimelineItem `json:"timeline,omitempty"`
 	Diff        string         `json:"diff,omitempty"` // unified, of the proxy's configuration
 	ConfigPath  string         `json:"config_path,omitempty"`
-	Logs        []string       `json:"logs,omitempty"` // last lines of a new slot that failed
+	Logs        []string       `json:"logs,omitempty"`    // last lines of a new slot that failed
+	LogsOf      string         `json:"logs_of,omitempty"` // the server that they are from
 	Drained     *Drain         `json:"drained,omitempty"`
 	Took        time.Duration  `json:"took_ns"`
 	Pos         spec.Pos       `json:"pos"`
@@ -230,6 +234,17 @@ func (s SlotRelease) String() string {
 		return s.Slot
 	}
 	return s.Slot + " (" + s.Release + ")"
+}
+
+// ProxyAccount is what became of one proxy in a switch.
+type ProxyAccount struct {
+	Server  string         `json:"server"`
+	Kind    string         `json:"kind"`              // nginx, haproxy
+	Serving string         `json:"serving,omitempty"` // slot, as far as is known; empty: none
+	Doubt   string         `json:"doubt,omitempty"`   // why that is not certain: what the proxy was last told, and that it can't be asked
+	Reloads int            `json:"reloads"`
+	After   *time.Duration `json:"after_ns,omitempty"` // when it served the new slot, from the first proxy that did
+	Traffic *Traffic       `json:"traffic,omitempty"`  // through this proxy
 }
 
 // TimelineItem is a step of a switch and when it began, counted from the

@@ -71,10 +71,13 @@ type previewJSON struct {
 	FromID   string   `json:"from_release,omitempty"`
 	To       string   `json:"to"`
 	ToID     string   `json:"to_release,omitempty"`
+	Servers  []string `json:"servers,omitempty"`
+	Proxies  []string `json:"proxies,omitempty"`
 	Config   string   `json:"config"`
 	Diff     string   `json:"diff,omitempty"`
 	Reload   bool     `json:"reload"`
 	Cost     string   `json:"cost"`
+	Changes  []string `json:"changes,omitempty"`
 	Drift    []string `json:"drift,omitempty"`
 	Problems []string `json:"problems,omitempty"`
 }

@@ -65,7 +65,7 @@ func (s *Stage) Body() string {
 // Deploy is one switch of one environment.
 type Deploy struct {
 	Environment *spec.Environment
-	Release     string // directory to ship; empty in a rollback
+	Release     string // directory or archive to ship; empty in a rollback
 	Rollback    bool
 	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
 	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
@@ -79,10 +79,13 @@ type Preview struct {
 	FromID   string   // release in From
 	To       string   // slot
 	ToID     string   // release that a rollback goes to
-	Config   string   // path of the proxy's file
+	Servers  []string // that run the application
+	Proxies  []string // "nginx on edge01", in the order of the spec
+	Config   string   // path of the proxy's file; of several, parted by commas
 	Diff     string   // unified; empty when the file stays as it is
 	Reload   bool     // the proxy must reload before traffic moves
-	Cost     string   // what the switch costs clients, in a sentence
+	Cost     string   // what the switch costs clients, in a sentence; where proxies differ, a line for each
+	Changes  []string // servers that have joined or left since the last deploy
 	Drift    []string // what is not as we left it
 	Problems []string // what would keep the switch from starting
 }

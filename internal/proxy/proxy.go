@@ -153,6 +153,8 @@ type Selected struct {
 	// Took is the time from the order to the first request, of those that
 	// prove it, that was answered by the slot.
 	Took time.Duration `json:"took_ns"`
+	// Ago is how long that answer was ago when Select returned.
+	Ago time.Duration `json:"ago_ns"`
 }
 
 // Flow asks for the connections a proxy has to a slot.

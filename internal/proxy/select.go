@@ -65,11 +65,12 @@ func (n Selection) do(ctx context.Context) (Selected, error) {
 	if err := s.dialect().ready(ctx, s, pool); err != nil {
 		return Selected{}, err
 	}
+	began := time.Now()
 	took, err := s.move(ctx, n.Slot)
 	if err != nil {
 		return Selected{}, &SelectError{Cause: s.explain(err), From: live.Active, Back: s.moveBack(ctx, live.Active)}
 	}
-	return Selected{From: live.Active, Took: took}, nil
+	return Selected{From: live.Active, Took: took, Ago: time.Since(began) - took}, nil
 }
 
 // move makes the selector say slot, in the running proxy and on disk, and proves

@@ -28,6 +28,12 @@ var Slots = machine.Op[string, map[string]string]{Name: "release.slots", Do: fun
 	return slots(root)
 }}
 
+// List says which whole releases lie under the root, oldest first. A root that is
+// not there has none.
+var List = machine.Op[string, []string]{Name: "release.list", Do: func(_ context.Context, _ machine.At, root string) ([]string, error) {
+	return Layout{Root: root}.ids()
+}}
+
 // Prune removes old releases and returns the ids of those removed, also beside
 // an error.
 var Prune = machine.Op[Pruning, []string]{Name: "release.prune", Do: prune}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -14,19 +16,31 @@ import (
 
 // account gathers what the report says of a switch.
 type account struct {
-	began      time.Time
-	probedFrom time.Time // zero without a prober
-	moved      bool      // traffic was told to go to the other slot
-	putBack    bool      // everything that was done was taken back
-	result     event.Switch
+	began   time.Time
+	moved   bool // traffic was told to go to the other slot
+	putBack bool // everything that was done was taken back
+
+	mu     sync.Mutex // of what several hosts write to at once
+	result event.Switch
 }
 
 func newAccount(r Request) *account {
 	return &account{began: time.Now(), result: event.Switch{
 		Environment: string(r.Environment.Name), Rollback: r.Rollback, Pos: r.Pos,
-		Proxy: string(r.Environment.Proxies[0].Kind), URL: publicURL(r.Environment.Proxies[0]),
+		Proxy: kinds(r.Environment.Proxies), URL: publicURL(r.Environment.Proxies[0]),
 		ConfigPath: string(r.Environment.Proxies[0].Config),
 	}}
+}
+
+// kinds are those of the proxies, each once: "nginx, haproxy".
+func kinds(proxies []*spec.Proxy) string {
+	var all []string
+	for _, p := range proxies {
+		if kind := string(p.Kind); !slices.Contains(all, kind) {
+			all = append(all, kind)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // note adds a step to the timeline.
@@ -34,9 +48,24 @@ func (a *account) note(name string, began time.Time, text string) {
 	a.result.Timeline = append(a.result.Timeline, event.TimelineItem{At: began.Sub(a.began), Name: name, Text: text})
 }
 
+// keepLogs keeps the last lines of a new slot on the first server that failed.
+func (a *account) keepLogs(server string, lines []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.result.Logs == nil && len(lines) > 0 {
+		a.result.Logs, a.result.LogsOf = lines, server
+	}
+}
+
 // close makes the account final.
 func (a *account) close(r *rollout, err error) event.Switch {
 	s := &a.result
+	if r.fleet != nil {
+		s.Servers, s.Proxies = r.fleet.serverNames(), r.fleet.accounts()
+	}
+	for _, p := range s.Proxies {
+		s.Reloads += p.Reloads
+	}
 	s.Took = time.Since(a.began)
 	s.From, s.To = slotRelease(r.from, r.fromID), slotRelease(r.to, r.toID)
 	s.Serving = s.From
@@ -49,6 +78,32 @@ func (a *account) close(r *rollout, err error) event.Switch {
 	}
 	s.PutBack = a.moved && a.putBack
 	return *s
+}
+
+// serverNames are the servers of the application, in the order of the spec.
+func (f *fleet) serverNames() []string {
+	var all []string
+	for _, a := range f.apps {
+		all = append(all, a.Name())
+	}
+	return all
+}
+
+// accounts are those of the proxies, in the order of the spec.
+func (f *fleet) accounts() []event.ProxyAccount {
+	var all []event.ProxyAccount
+	first := f.firstMove()
+	for _, e := range f.edges {
+		a := event.ProxyAccount{
+			Server: e.Name(), Kind: string(e.site.Kind), Serving: string(e.serves), Doubt: e.doubt, Reloads: e.reloads, Traffic: e.traffic,
+		}
+		if !e.moved.IsZero() {
+			after := e.moved.Sub(first)
+			a.After = &after
+		}
+		all = append(all, a)
+	}
+	return all
 }
 
 // outcome is how the switch ended. A rollback whose target is not healthy leaves

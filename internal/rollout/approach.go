@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -22,46 +23,60 @@ import (
 const startGrace = time.Second
 
 // ship copies the release to every server and points the idle slot to it. A
-// rollback finds its release in the slot.
+// rollback finds its release on the servers, and mostly in the slot.
 func (r *rollout) ship(ctx context.Context) (string, error) {
-	if err := r.journal(ctx, "ship", state.Begin); err != nil || r.Rollback {
+	if err := r.journal(ctx, "ship", state.Begin); err != nil {
 		return "", err
 	}
+	if r.Rollback && !r.repoint {
+		return "", nil
+	}
 	r.undo.pushLeisure("", r.restartFormer)
+	if r.Rollback {
+		return fmt.Sprintf("%s to %s: every server has it", r.toID, r.to.Name), r.point(ctx)
+	}
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
-	var shipped release.Shipped
-	for _, app := range r.fleet.apps {
-		var err error
-		if shipped, err = release.Ship(ctx, app, layout, r.Release); err != nil {
-			return "", fmt.Errorf("%s: %w", app.Name(), err)
-		}
-		r.toID = shipped.ID
-		if len(shipped.Awaited) > 0 {
-			r.notice(event.Warning, fmt.Sprintf("%s: shared files that are not there yet: %s", app.Name(), strings.Join(shipped.Awaited, ", ")),
+	shipped, err := release.Ship(ctx, r.fleet.machines(), layout, r.Release, r.shipProgress())
+	if err != nil {
+		return "", err
+	}
+	r.toID = shipped.ID
+	linked := 0
+	for i, arrival := range shipped.Arrivals {
+		linked += arrival.Linked
+		if len(arrival.Awaited) > 0 {
+			r.notice(event.Warning, fmt.Sprintf("%s: shared files that are not there yet: %s", r.fleet.apps[i].Name(), strings.Join(arrival.Awaited, ", ")),
 				fmt.Sprintf("put them into %s/shared", r.Environment.Root))
 		}
-		if err := r.point(ctx, app); err != nil {
-			return "", err
-		}
 	}
-	return fmt.Sprintf("%s to %s: %s, %s, %d linked", shipped.ID, r.to.Name, plural(shipped.Files, "file", "files"), size(shipped.Bytes), shipped.Linked), nil
+	text := fmt.Sprintf("%s to %s: %s, %s, %d linked", shipped.ID, r.to.Name, plural(shipped.Files, "file", "files"), size(shipped.Bytes), linked)
+	if n := len(r.fleet.apps); n > 1 {
+		text += fmt.Sprintf(", on %d servers", n)
+	}
+	return text, r.point(ctx)
 }
 
-// point makes the idle slot the new release's, and arms its way back.
-func (r *rollout) point(ctx context.Context, app machine.Machine) error {
-	at := release.Pointing{Root: string(r.Environment.Root), Slot: string(r.to.Name), ID: r.toID}
-	if _, err := release.Point.On(ctx, app, at); err != nil {
-		return fmt.Errorf("%s: %w", app.Name(), err)
+// point makes the idle slot the new release's on every server, with its way back
+// armed before.
+func (r *rollout) point(ctx context.Context) error {
+	if r.formerID != "" {
+		r.undo.push(fmt.Sprintf("%s holds %s again", r.to.Name, r.formerID), func(ctx context.Context) error {
+			return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+				return r.pointOn(ctx, a, a.held[string(r.to.Name)])
+			})
+		})
 	}
-	if r.formerID == "" {
+	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error { return r.pointOn(ctx, a, r.toID) })
+}
+
+// pointOn points the idle slot of one server; a slot that held nothing has
+// nothing to go back to.
+func (r *rollout) pointOn(ctx context.Context, a *app, id string) error {
+	if id == "" {
 		return nil
 	}
-	r.undo.push(fmt.Sprintf("%s holds %s again", r.to.Name, r.formerID), func(ctx context.Context) error {
-		at.ID = r.formerID
-		_, err := release.Point.On(ctx, app, at)
-		return err
-	})
-	return nil
+	_, err := release.Point.On(ctx, a.machine, release.Pointing{Root: string(r.Environment.Root), Slot: string(r.to.Name), ID: id})
+	return err
 }
 
 // start runs the slot's start command on every server.
@@ -70,23 +85,24 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	r.started = true
-	for _, app := range r.fleet.apps {
-		if r.to.Stop != "" {
-			r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error { return r.abandon(ctx, app) })
-		}
-		if err := r.command(ctx, app, r.to, "start", r.to.Start); err != nil {
-			r.keepLogs(app)
-			return "", err
-		}
+	if r.to.Stop != "" {
+		r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error { return together(ctx, r.fleet.apps, r.abandon) })
 	}
-	return string(r.to.Name) + " started", nil
+	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		err := r.command(ctx, a, r.to, "start", r.to.Start)
+		if err != nil {
+			r.keepLogs(a)
+		}
+		return err
+	})
+	return string(r.to.Name) + " started", err
 }
 
 // abandon stops the new slot. One that crashed by itself often has nothing to
 // stop: that is told, and no reason to call for a hand.
-func (r *rollout) abandon(ctx context.Context, app machine.Machine) error {
-	if err := r.command(ctx, app, r.to, "stop", r.to.Stop); err != nil {
-		r.notice(event.Warning, err.Error(), fmt.Sprintf("%s receives no traffic; see that nothing of it is left running", r.to.Name))
+func (r *rollout) abandon(ctx context.Context, a *app) error {
+	if err := r.command(ctx, a, r.to, "stop", r.to.Stop); err != nil {
+		r.notice(event.Warning, on(a, err).Error(), fmt.Sprintf("%s receives no traffic; see that nothing of it is left running", r.to.Name))
 	}
 	return nil
 }
@@ -97,19 +113,22 @@ func (r *rollout) restartFormer(ctx context.Context) error {
 	if !r.started || r.formerID == "" || r.Environment.KeepPrevious != spec.Warm {
 		return nil
 	}
-	for _, app := range r.fleet.apps {
-		if err := r.command(ctx, app, r.to, "start", r.to.Start); err != nil {
-			r.notice(event.Warning, fmt.Sprintf("%s could not be started again with %s: %v", r.to.Name, r.formerID, err),
+	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		if a.held[string(r.to.Name)] == "" {
+			return nil
+		}
+		if err := r.command(ctx, a, r.to, "start", r.to.Start); err != nil {
+			r.notice(event.Warning, fmt.Sprintf("%s: %s could not be started again with %s: %v", a.Name(), r.to.Name, r.formerID, err),
 				"a rollback would start it again; traffic is not affected")
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // command runs a slot's start or stop command on a machine. Its output goes to a
 // file that a daemon may keep open.
-func (r *rollout) command(ctx context.Context, m machine.Machine, slot *spec.Slot, what, shell string) error {
-	exit, err := machine.Run.On(ctx, m, machine.Command{
+func (r *rollout) command(ctx context.Context, a *app, slot *spec.Slot, what, shell string) error {
+	exit, err := machine.Run.On(ctx, a.machine, machine.Command{
 		Shell: shell, Dir: string(r.Environment.Root), Env: slotEnv(r.Environment, slot),
 		Timeout: r.Environment.StartTimeout, Grace: startGrace, LogFile: r.logFile(slot), Leave: true,
 	})
@@ -117,7 +136,7 @@ func (r *rollout) command(ctx context.Context, m machine.Machine, slot *spec.Slo
 		err = exit.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s %s: %w", m.Name(), what, slot.Name, err)
+		return fmt.Errorf("%s %s: %w", what, slot.Name, err)
 	}
 	return nil
 }
@@ -141,38 +160,50 @@ func slotPath(env *spec.Environment, slot *spec.Slot) string {
 	return string(env.Root) + "/" + string(slot.Name)
 }
 
-func (r *rollout) logFile(slot *spec.Slot) string {
-	return string(r.Environment.StateDir) + "/" + string(slot.Name) + ".log"
-}
+// logFile lies beside the slot: not every server with slots has a state
+// directory.
+func (r *rollout) logFile(slot *spec.Slot) string { return slotPath(r.Environment, slot) + ".log" }
 
-// awaitHealth waits until the slot is healthy on every server.
+// awaitHealth waits until the slot is healthy on every server. The first one that
+// is not ends it.
 func (r *rollout) awaitHealth(ctx context.Context) (string, error) {
 	if r.warm {
 		return "", nil
 	}
-	var verdict health.Verdict
-	for _, app := range r.fleet.apps {
-		var err error
-		verdict, err = health.Await.On(ctx, app, healthCheck(r.Environment, r.to, slotAddress(r.to)))
+	var mu sync.Mutex
+	var slowest health.Verdict
+	err := allOrNone(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		verdict, err := health.Await.On(ctx, a.machine, healthCheck(r.Environment, r.to, slotAddress(r.to)))
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", app.Name(), err)
+			return err
 		}
 		if !verdict.Healthy {
-			r.keepLogs(app)
-			return "", &unhealthyError{server: app.Name(), slot: r.to.Name, verdict: verdict}
+			r.keepLogs(a)
+			return &unhealthyError{where: a.Name(), slot: r.to.Name, verdict: verdict}
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		if verdict.Took >= slowest.Took {
+			slowest = verdict
+		}
+		return nil
+	})
+	text := fmt.Sprintf("%s: %s in a row after %s", r.to.Name, plural(slowest.Passes, "pass", "passes"), round(slowest.Took))
+	if n := len(r.fleet.apps); n > 1 {
+		text += fmt.Sprintf(", on each of %d servers", n)
 	}
-	return fmt.Sprintf("%s: %s in a row after %s", r.to.Name, plural(verdict.Passes, "pass", "passes"), round(verdict.Took)), nil
+	return text, err
 }
 
-// keepLogs puts the last lines of the slot's own output into the account. That
-// there are none to read is no failure of the switch.
-func (r *rollout) keepLogs(app machine.Machine) {
+// keepLogs puts the last lines of the slot's own output into the account, of the
+// first server that failed. That there are none to read is no failure of the
+// switch.
+func (r *rollout) keepLogs(a *app) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
 	defer stop()
-	lines, err := machine.Tail.On(ctx, app, machine.TailOf{Path: r.logFile(r.to), Lines: 50})
+	lines, err := machine.Tail.On(ctx, a.machine, machine.TailOf{Path: r.logFile(r.to), Lines: 50})
 	if err == nil {
-		r.account.result.Logs = lines
+		r.account.keepLogs(a.Name(), lines)
 	}
 }
 
@@ -201,11 +232,11 @@ func httpHost(env *spec.Environment, check *spec.HTTPCheck) string {
 
 // unhealthyError is a slot that did not become healthy in time.
 type unhealthyError struct {
-	server  string
+	where   string // server, or the way to it
 	slot    value.Name
 	verdict health.Verdict
 }
 
 func (e *unhealthyError) Error() string {
-	return fmt.Sprintf("%s: %s is not healthy after %s: %s", e.server, e.slot, round(e.verdict.Took), e.verdict.Reason)
+	return fmt.Sprintf("%s: %s is not healthy after %s: %s", e.where, e.slot, round(e.verdict.Took), e.verdict.Reason)
 }

@@ -2,8 +2,8 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -19,12 +19,17 @@ import (
 // drainPoll is how often connections are counted while the old slot drains.
 const drainPoll = 250 * time.Millisecond
 
-// record passes the commit point and writes the deploy into the history.
+// record passes the commit point and writes the deploy into the history. One
+// host on which the decision is written is enough: whoever settles what a run has
+// left looks at all of them.
 func (r *rollout) record(ctx context.Context) (string, error) {
-	r.decided = true
 	ctx = context.WithoutCancel(ctx)
-	err := r.journal(ctx, "decided", state.Done)
-	if err = errors.Join(err, r.finish(ctx, event.Succeeded, nil)); err != nil {
+	written, err := r.journalled(ctx, "decided", state.Done)
+	if written == 0 {
+		return "", err
+	}
+	r.decided = true
+	if err = joined([]error{err, r.finish(ctx, event.Succeeded, nil)}); err != nil {
 		r.notice(event.Warning, "the history could not be written: "+err.Error(), "traffic is not affected; the next run reads what serves from the proxy itself")
 	}
 	return fmt.Sprintf("%s serves %s", r.to.Name, r.toID), nil
@@ -48,14 +53,18 @@ func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error
 	if t := r.account.result.Traffic; t != nil {
 		record.Requests, record.Failed = t.Requests, t.Failed
 	}
-	var errs []error
-	for _, e := range r.fleet.edges {
-		_, err := state.Record.On(ctx, e.machine, state.Recording{Dir: string(r.Environment.StateDir), Deploy: record})
-		errs = append(errs, err)
-		_, err = state.Finish.On(ctx, e.machine, string(r.Environment.StateDir))
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return r.write(ctx, record)
+}
+
+// write adds a deploy to the history on every proxy host and ends the journal
+// there.
+func (r *rollout) write(ctx context.Context, deploy state.Deploy) error {
+	dir := string(r.Environment.StateDir)
+	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
+		_, recorded := state.Record.On(ctx, e.machine, state.Recording{Dir: dir, Deploy: deploy})
+		_, finished := state.Finish.On(ctx, e.machine, dir)
+		return joined([]error{recorded, finished})
+	})
 }
 
 // drain waits until the old slot has let go of its connections, at most as long
@@ -97,16 +106,15 @@ func (r *rollout) drained(ctx context.Context, left int) int {
 	return left
 }
 
+// connections are those of all proxies to the old slot.
 func (r *rollout) connections(ctx context.Context) (int, error) {
-	total := 0
-	for _, e := range r.fleet.edges {
+	var total atomic.Int64
+	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
 		open, err := proxy.Connections.On(ctx, e.machine, proxy.Flow{Site: e.site, Slot: r.from.Name})
-		if err != nil {
-			return total, fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-		total += open.Connections
-	}
-	return total, nil
+		total.Add(int64(open.Connections))
+		return err
+	})
+	return int(total.Load()), err
 }
 
 // retire stops the old slot, or says that it is kept running.
@@ -117,30 +125,35 @@ func (r *rollout) retire(ctx context.Context) string {
 	if r.from.Stop == "" {
 		return ""
 	}
-	for _, app := range r.fleet.apps {
-		if err := r.command(context.WithoutCancel(ctx), app, r.from, "stop", r.from.Stop); err != nil {
-			r.notice(event.Warning, err.Error(), "the new release serves; stop the old one by hand")
-			return ""
-		}
+	err := together(context.WithoutCancel(ctx), r.serversOf(r.from), func(ctx context.Context, a *app) error {
+		return r.command(ctx, a, r.from, "stop", r.from.Stop)
+	})
+	if err != nil {
+		r.notice(event.Warning, err.Error(), "the new release serves; stop the old one by hand")
+		return ""
 	}
 	return "; it is stopped"
 }
 
 // cleanUp removes the oldest releases, never one that a slot refers to.
 func (r *rollout) cleanUp(ctx context.Context) (string, error) {
-	ctx = context.WithoutCancel(ctx)
-	removed := 0
-	for _, app := range r.fleet.apps {
-		pruned, err := release.Prune.On(ctx, app, release.Pruning{
+	var removed atomic.Int64
+	err := together(context.WithoutCancel(ctx), r.fleet.apps, func(ctx context.Context, a *app) error {
+		pruned, err := release.Prune.On(ctx, a.machine, release.Pruning{
 			Root: string(r.Environment.Root), Keep: r.Environment.KeepReleases, InUse: []string{r.fromID, r.toID},
 		})
-		if err != nil {
-			r.notice(event.Warning, fmt.Sprintf("%s: old releases could not be removed: %v", app.Name(), err), "")
-		}
-		removed += len(pruned)
+		removed.Add(int64(len(pruned)))
+		return err
+	})
+	if err != nil {
+		r.notice(event.Warning, "old releases could not be removed: "+err.Error(), "")
 	}
-	if removed == 0 {
+	if removed.Load() == 0 {
 		return "", nil
 	}
-	return plural(removed, "old release removed", "old releases removed"), nil
+	text := plural(int(removed.Load()), "old release removed", "old releases removed")
+	if n := len(r.fleet.apps); n > 1 {
+		text += fmt.Sprintf(" from %d servers", n)
+	}
+	return text, nil
 }

@@ -3,9 +3,10 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
+	"time"
 
+	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
@@ -13,56 +14,162 @@ import (
 )
 
 // fleet is the machines of an environment: those that run it and those whose
-// proxies stand in front of it.
+// proxies stand in front of it. One machine may be both.
 type fleet struct {
-	apps  []machine.Machine
+	apps  []*app
 	edges []*edge
+	lost  []error // servers that can't be reached; what is on them is left out above
+}
+
+// host is a server of the environment and the session with it.
+type host struct {
+	server  *spec.Server
+	machine machine.Machine
+	err     error // why there is no session
+}
+
+// Name is the server's name in the spec.
+func (h *host) Name() string { return string(h.server.Name) }
+
+// app is a server that runs the application.
+type app struct {
+	*host
+	held map[string]string // release in each slot, as the survey found it
+	idle bool              // new in the spec: the slot that serves is not on it
 }
 
 // edge is one proxy on one host.
 type edge struct {
-	machine machine.Machine
-	site    proxy.Site
-	live    proxy.Live // as the survey found it
+	*host
+	proxy     *spec.Proxy
+	site      proxy.Site
+	addresses map[value.Name]string // of each application server, as this host sees it
+	live      proxy.Live            // as the survey found it
+	course
 }
+
+// course is what became of one proxy in a switch.
+type course struct {
+	serves  value.Name // slot that receives requests, as far as is known; empty: none
+	doubt   string     // why that is not certain
+	install proxy.Install
+	back    *proxy.Restoration // takes install back; nil: nothing to take back
+	reloads int
+	took    time.Duration // from the order to serve the new slot to the first answer
+	moved   time.Time     // when it served the new slot first, by our clock; zero: not
+	probed  time.Time     // since when its listener is asked; zero: it is not
+	traffic *event.Traffic
+}
+
+// serving reports whether the proxy has sent requests to a slot when it was looked
+// at.
+func (e *edge) serving() bool { return serving(e.live) != "" }
 
 // open connects to every machine of the environment and works out what each
 // proxy renders from. Nothing is changed.
 func open(ctx context.Context, r Request) (*fleet, error) {
-	f := &fleet{}
-	for _, server := range r.Environment.Servers {
-		m, err := r.Machines(ctx, server)
-		if err != nil {
-			return nil, err
-		}
-		f.apps = append(f.apps, m)
+	f := reach(ctx, r)
+	if len(f.lost) > 0 {
+		return nil, joined(f.lost)
 	}
-	pools, err := pools(ctx, r.Environment)
-	if err != nil {
-		return nil, err
+	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
+}
+
+// reach connects to the machines of the environment side by side.
+func reach(ctx context.Context, r Request) *fleet {
+	hosts := make(map[*spec.Server]*host)
+	var all []*host
+	add := func(server *spec.Server) {
+		if hosts[server] == nil {
+			hosts[server] = &host{server: server}
+			all = append(all, hosts[server])
+		}
+	}
+	for _, server := range r.Environment.Servers {
+		add(server)
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
-			m, err := r.Machines(ctx, server)
-			if err != nil {
-				return nil, err
-			}
-			f.edges = append(f.edges, &edge{machine: m, site: site(r.Environment, p, pools, r.Templates[p.Template])})
+			add(server)
 		}
 	}
-	return f, nil
+	_ = together(ctx, all, func(ctx context.Context, h *host) error {
+		h.machine, h.err = r.Machines(ctx, h.server)
+		return nil
+	})
+	return assemble(r.Environment, hosts, all)
+}
+
+// assemble puts the servers that were reached in their places.
+func assemble(env *spec.Environment, hosts map[*spec.Server]*host, all []*host) *fleet {
+	f := &fleet{}
+	for _, h := range all {
+		if h.err != nil {
+			f.lost = append(f.lost, on(h, h.err))
+		}
+	}
+	for _, server := range env.Servers {
+		if h := hosts[server]; h.err == nil {
+			f.apps = append(f.apps, &app{host: h})
+		}
+	}
+	for _, p := range env.Proxies {
+		for _, server := range p.Servers {
+			if h := hosts[server]; h.err == nil {
+				f.edges = append(f.edges, &edge{host: h, proxy: p})
+			}
+		}
+	}
+	return f
+}
+
+// locate works out where this proxy finds the application, and what it renders
+// from. A name is looked up on the proxy's own machine: it is the one that uses
+// the address.
+func (e *edge) locate(ctx context.Context, r Request) error {
+	found, err := resolve(r.Environment, func(names []string) (map[string]string, error) {
+		return proxy.Resolve.On(ctx, e.machine, names)
+	})
+	if err != nil {
+		return err
+	}
+	pools, err := pools(r.Environment, found)
+	e.addresses, e.site = found, site(r.Environment, e.proxy, pools, r.Templates[e.proxy.Template])
+	return err
+}
+
+// resolve are the addresses of the application's servers, as IP literals.
+func resolve(env *spec.Environment, lookUp func(names []string) (map[string]string, error)) (map[value.Name]string, error) {
+	var names []string
+	for _, server := range env.Servers {
+		if _, err := netip.ParseAddr(server.Address); err != nil {
+			names = append(names, server.Address)
+		}
+	}
+	found := map[string]string{}
+	if len(names) > 0 {
+		var err error
+		if found, err = lookUp(names); err != nil {
+			return nil, err
+		}
+	}
+	addresses := make(map[value.Name]string)
+	for _, server := range env.Servers {
+		addresses[server.Name] = or(found[server.Address], server.Address)
+	}
+	return addresses, nil
 }
 
 // pools are the addresses of both slots, sorted by slot name as the renderer
 // wants them.
-func pools(ctx context.Context, env *spec.Environment) ([]proxy.Pool, error) {
+func pools(env *spec.Environment, addresses map[value.Name]string) ([]proxy.Pool, error) {
 	var pools []proxy.Pool
 	for _, slot := range env.Slots {
-		addresses, err := addresses(ctx, env.Servers, slot)
+		of, err := slotAddresses(env.Servers, slot, addresses)
 		if err != nil {
 			return nil, err
 		}
-		pools = append(pools, proxy.Pool{Slot: slot.Name, Addresses: addresses})
+		pools = append(pools, proxy.Pool{Slot: slot.Name, Addresses: of})
 	}
 	if pools[0].Slot > pools[1].Slot {
 		pools[0], pools[1] = pools[1], pools[0]
@@ -70,36 +177,19 @@ func pools(ctx context.Context, env *spec.Environment) ([]proxy.Pool, error) {
 	return pools, nil
 }
 
-func addresses(ctx context.Context, servers []*spec.Server, slot *spec.Slot) ([]value.Address, error) {
+func slotAddresses(servers []*spec.Server, slot *spec.Slot, addresses map[value.Name]string) ([]value.Address, error) {
 	if slot.Socket != "" {
 		return []value.Address{value.Unix(slot.Socket)}, nil
 	}
 	var all []value.Address
 	for _, server := range servers {
-		host, err := resolve(ctx, server)
-		if err != nil {
-			return nil, err
-		}
-		address, err := value.TCP(host, slot.Port)
+		address, err := value.TCP(addresses[server.Name], slot.Port)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", server.Name, err)
 		}
 		all = append(all, address)
 	}
 	return all, nil
-}
-
-// resolve turns a server's address into an IP literal: a name that stops
-// resolving would take the whole proxy down at its next reload.
-func resolve(ctx context.Context, server *spec.Server) (string, error) {
-	if _, err := netip.ParseAddr(server.Address); err == nil {
-		return server.Address, nil
-	}
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", server.Address)
-	if err != nil {
-		return "", fmt.Errorf("%s: resolve address %q: %w", server.Name, server.Address, err)
-	}
-	return found[0].Unmap().String(), nil
 }
 
 // slotAddress is where slot answers on its own machine.
@@ -112,4 +202,13 @@ func slotAddress(slot *spec.Slot) value.Address {
 		panic("rollout: loopback is an address: " + err.Error())
 	}
 	return address
+}
+
+// machines are the sessions with the application's servers.
+func (f *fleet) machines() []machine.Machine {
+	var all []machine.Machine
+	for _, a := range f.apps {
+		all = append(all, a.machine)
+	}
+	return all
 }

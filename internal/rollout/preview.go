@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/proxy"
@@ -19,10 +21,11 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	if r.fleet, err = open(ctx, request); err != nil {
 		return nil, err
 	}
-	view := &plan.Preview{Config: string(request.Environment.Proxies[0].Config)}
+	view := &plan.Preview{Config: r.fleet.configs(), Servers: r.fleet.serverNames(), Proxies: r.fleet.proxyNames()}
 	if err := r.look(ctx); err != nil {
 		view.Problems = append(view.Problems, err.Error())
-		if errors.Is(err, errForeign) {
+		var split *disagreement
+		if errors.Is(err, errForeign) || errors.As(err, &split) {
 			return view, nil
 		}
 		return nil, err
@@ -36,26 +39,81 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	if r.from != nil {
 		view.From = string(r.from.Name)
 	}
-	view.Drift = r.drift()
-	return view, r.changes(view)
+	view.Drift, view.Changes = r.drift(), r.membership()
+	r.changes(view)
+	return view, nil
 }
 
-// changes works out how the configuration changes and what that costs.
-func (r *rollout) changes(view *plan.Preview) error {
+// configs are the paths of the files that proxies are given, each once.
+func (f *fleet) configs() string {
+	var all []string
+	for _, e := range f.edges {
+		if path := string(e.site.Config); !slices.Contains(all, path) {
+			all = append(all, path)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// proxyNames are the proxies, in the order of the spec: "nginx on edge01".
+func (f *fleet) proxyNames() []string {
+	var all []string
+	for _, e := range f.edges {
+		all = append(all, fmt.Sprintf("%s on %s", e.site.Kind, e.Name()))
+	}
+	return all
+}
+
+// changes works out how the configurations change and what that costs.
+func (r *rollout) changes(view *plan.Preview) {
+	reloads := make(map[*edge]bool)
 	for _, e := range r.fleet.edges {
 		rendered, err := proxy.Render(e.site)
 		if err != nil {
-			view.Problems = append(view.Problems, err.Error())
+			view.Problems = append(view.Problems, r.at(e, err.Error()))
 			continue
 		}
-		if e.live.Body != rendered.Body {
-			view.Diff = diff(e.live.Body, rendered.Body, string(e.site.Config))
-		}
+		e.install.Rendered = rendered
 		running := e.live.Running
-		view.Reload = view.Reload || view.Diff != "" || running == nil || running.ID != rendered.ID
-		view.Cost = cost(e.site.Kind, view.Reload)
+		reloads[e] = e.live.Body != rendered.Body || running == nil || running.ID != rendered.ID
+		view.Reload = view.Reload || reloads[e]
 	}
-	return nil
+	view.Diff = r.fleet.diff()
+	view.Cost = strings.Join(r.fleet.alike(": ", func(e *edge) string { return cost(e.site.Kind, reloads[e]) }), "\n")
+}
+
+// diff is how the configurations change, unified.
+func (f *fleet) diff() string {
+	return strings.Join(f.alike(":\n", func(e *edge) string {
+		if e.install.Rendered.ID == "" {
+			return ""
+		}
+		return diff(e.live.Body, e.install.Rendered.Body, string(e.site.Config))
+	}), "\n")
+}
+
+// alike are the texts that proxies have, each once, with the names of those that
+// have it; without names where all have the same.
+func (f *fleet) alike(colon string, textOf func(*edge) string) []string {
+	var texts []string
+	names := make(map[string][]string)
+	for _, e := range f.edges {
+		text := textOf(e)
+		if names[text] == nil {
+			texts = append(texts, text)
+		}
+		names[text] = append(names[text], e.Name())
+	}
+	if len(texts) == 1 {
+		return texts
+	}
+	var all []string
+	for _, text := range texts {
+		if text != "" {
+			all = append(all, strings.Join(names[text], ", ")+colon+text)
+		}
+	}
+	return all
 }
 
 // cost says what the switch costs clients, by the proxy's measured behaviour: a
@@ -78,9 +136,13 @@ type Site struct {
 }
 
 // Sites are what the proxies of an environment render from. Nothing is read
-// from the machines.
+// from the machines; host names are looked up from here.
 func Sites(ctx context.Context, env *spec.Environment, templates map[string]string) ([]Site, error) {
-	pools, err := pools(ctx, env)
+	found, err := resolve(env, func(names []string) (map[string]string, error) { return proxy.ResolveHere(ctx, names) })
+	if err != nil {
+		return nil, fmt.Errorf("environment %s: %w", env.Name, err)
+	}
+	pools, err := pools(env, found)
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", env.Name, err)
 	}

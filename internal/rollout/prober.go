@@ -2,37 +2,43 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/probe"
 )
 
-// watchPoll is how often the watch looks at what the prober saw.
+// watchPoll is how often the watch looks at what the probers saw.
 const watchPoll = 200 * time.Millisecond
 
-// startProbers has each proxy's machine ask its own listener, from before the
-// first change until the switch is decided.
-func (r *rollout) startProbers(ctx context.Context) error {
-	if r.Environment.Probe == 0 || r.probing {
+// startProbers has the machines of those proxies ask their own listeners, from
+// before the first change until the switch is decided. One that is asked already
+// goes on.
+func (r *rollout) startProbers(ctx context.Context, which func(*edge) bool) error {
+	if r.Environment.Probe == 0 {
 		return nil
 	}
-	for _, e := range r.fleet.edges {
-		if _, err := probe.Start.On(ctx, e.machine, r.target(e)); err != nil {
-			return fmt.Errorf("%s: prober: %w", e.machine.Name(), err)
+	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
+		if !e.probed.IsZero() || !which(e) {
+			return nil
 		}
-	}
-	r.probing = true
-	r.account.probedFrom = time.Now()
-	return nil
+		if _, err := probe.Start.On(ctx, e.machine, r.target(e)); err != nil {
+			return fmt.Errorf("prober: %w", err)
+		}
+		e.probed = time.Now()
+		return nil
+	})
 }
+
+// probeKey names the prober of one proxy; a machine may have several proxies.
+func (e *edge) probeKey() string { return string(e.site.Config) }
 
 // target is what the prober asks of one proxy.
 func (r *rollout) target(e *edge) probe.Target {
 	target := probe.Target{
-		Key: string(r.Environment.Name), Address: e.site.Listen.Local(), Host: string(e.site.Hostname),
+		Key: e.probeKey(), Address: e.site.Listen.Local(), Host: string(e.site.Hostname),
 		Path: "/", Rate: r.Environment.Probe,
 	}
 	if check := r.Environment.Health.HTTP; check != nil {
@@ -43,18 +49,53 @@ func (r *rollout) target(e *edge) probe.Target {
 
 // stopProbers ends the probers and puts their figures into the account.
 func (r *rollout) stopProbers(ctx context.Context) error {
-	if !r.probing {
+	samples := make([][]probe.Sample, len(r.fleet.edges))
+	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
+		if e.probed.IsZero() {
+			return nil
+		}
+		seen, err := probe.Stop.On(ctx, e.machine, e.probeKey())
+		samples[slices.Index(r.fleet.edges, e)] = seen
+		return err
+	})
+	r.account.result.Traffic = r.figures(samples)
+	return err
+}
+
+// figures sum up what all probers saw, and keep with each proxy what its own
+// did; nil where nothing was asked. The longest gap is one of a single proxy:
+// another one that answered meanwhile must not hide it.
+func (r *rollout) figures(samples [][]probe.Sample) *event.Traffic {
+	began := r.probedFrom()
+	if began.IsZero() {
 		return nil
 	}
-	r.probing = false
 	var all []probe.Sample
-	var errs []error
-	for _, e := range r.fleet.edges {
-		samples, err := probe.Stop.On(context.WithoutCancel(ctx), e.machine, string(r.Environment.Name))
-		all, errs = append(all, samples...), append(errs, err)
+	var gap time.Duration
+	for i, e := range r.fleet.edges {
+		if e.probed.IsZero() {
+			continue
+		}
+		own := event.Traffic(probe.Summarise(samples[i], r.committed.Sub(e.probed)))
+		e.traffic, gap = &own, max(gap, own.LongestGap)
+		for _, s := range samples[i] {
+			s.At += e.probed.Sub(began)
+			all = append(all, s)
+		}
+		e.probed = time.Time{}
 	}
-	figures := probe.Summarise(all, r.committed.Sub(r.account.probedFrom))
-	traffic := event.Traffic(figures)
-	r.account.result.Traffic = &traffic
-	return errors.Join(errs...)
+	sum := event.Traffic(probe.Summarise(all, r.committed.Sub(began)))
+	sum.LongestGap = gap
+	return &sum
+}
+
+// probedFrom is when the first prober began; zero where none did.
+func (r *rollout) probedFrom() time.Time {
+	var first time.Time
+	for _, e := range r.fleet.edges {
+		if !e.probed.IsZero() && (first.IsZero() || e.probed.Before(first)) {
+			first = e.probed
+		}
+	}
+	return first
 }

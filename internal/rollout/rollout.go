@@ -9,7 +9,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,7 +30,7 @@ const (
 // Request is what Run needs to know.
 type Request struct {
 	Environment *spec.Environment
-	Release     string // directory to ship; unused in a rollback
+	Release     string // directory or archive to ship; unused in a rollback
 	Rollback    bool   // go back to the release in the other slot
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
@@ -63,10 +62,11 @@ type rollout struct {
 	toID      string     // release in to, once shipped
 	formerID  string     // release in to before this run; "" for none
 	warm      bool       // a rollback found its target running and healthy
+	repoint   bool       // a rollback goes to a release that the idle slot does not hold everywhere
 	started   bool       // the idle slot's start command was run
+	touched   bool       // a proxy's configuration or traffic may have been changed
 	decided   bool       // past the commit point: forward only
-	probing   bool
-	committed time.Time // when traffic was ordered to move
+	committed time.Time  // when traffic was ordered to move
 }
 
 // Run deploys or rolls back, and returns the account of it. Steps are emitted
@@ -87,9 +87,16 @@ func (r *rollout) run(ctx context.Context) (err error) {
 	if err := r.step(ctx, "lock", r.lock); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.unlock(ctx)) }()
+	defer r.unlockAll(ctx)
 	defer func() { err = r.putBack(ctx, err) }()
 	return r.climb(ctx)
+}
+
+// unlockAll ends the lock. Where that fails, the end of the session does it.
+func (r *rollout) unlockAll(ctx context.Context) {
+	if err := r.unlock(ctx); err != nil {
+		r.notice(event.Warning, "the lock could not be given back: "+err.Error(), "it is free once this run has ended")
+	}
 }
 
 // climb is the switch from the first look to the last broom.
@@ -145,38 +152,6 @@ func (r *rollout) step(ctx context.Context, name string, do func(context.Context
 func (r *rollout) notice(level event.Level, text, hint string) {
 	r.Emit(event.Event{Kind: event.Notice, Note: &event.Note{Level: level, Text: text, Hint: hint, Pos: r.Pos}})
 }
-
-// putBack undoes what was done when the switch failed before its commit point.
-// The cancelled context must not cancel the way back.
-func (r *rollout) putBack(ctx context.Context, cause error) error {
-	if cause == nil || r.decided || r.undo.empty() {
-		return cause
-	}
-	cancelled := ctx.Err() != nil
-	within := undoTime
-	if r.Hurried {
-		within = hurriedUndo
-	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), within)
-	defer stop()
-	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
-		return r.undo.run(ctx, cancelled)
-	})
-	if err != nil {
-		return &strandedError{cause: cause, undo: err}
-	}
-	r.account.putBack = true
-	return errors.Join(cause, r.finish(ctx, event.Failed, cause))
-}
-
-// strandedError is a switch that failed and could not be put back.
-type strandedError struct{ cause, undo error }
-
-func (e *strandedError) Error() string {
-	return fmt.Sprintf("%v; and putting it back failed: %v", e.cause, e.undo)
-}
-
-func (e *strandedError) Unwrap() []error { return []error{e.cause, e.undo} }
 
 // site returns what the proxy on one host renders from.
 func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template string) proxy.Site {

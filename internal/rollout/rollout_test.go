@@ -111,7 +111,7 @@ func TestDrainWaitsForRequestsInFlight(t *testing.T) {
 // inFlight is an error until the proxy has a connection to the slot that is busy
 // with /slow.
 func (w *world) inFlight(slot value.Name) error {
-	data, err := os.ReadFile(filepath.Join(string(w.env.StateDir), string(slot)+".log"))
+	data, err := os.ReadFile(filepath.Join(string(w.env.Root), string(slot)+".log"))
 	if err == nil && !strings.Contains(string(data), "slow request") {
 		err = errors.New("the request has not arrived")
 	}

@@ -2,7 +2,12 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/health"
@@ -28,24 +33,30 @@ func Recover(ctx context.Context, request Request) (did string, err error) {
 	if err := r.step(ctx, "lock", r.lock); err != nil {
 		return "", err
 	}
+	defer r.unlockAll(ctx)
 	err = r.step(ctx, "settle", func(ctx context.Context) (string, error) {
 		did, err = r.settle(ctx)
 		return did, err
 	})
-	if unlockErr := r.unlock(ctx); err == nil {
-		err = unlockErr
-	}
 	return did, err
 }
 
-// settle puts right what a run left that died in the middle: by its journal it
-// is known how far it came, and by the proxy what is really live.
+// settle puts right what a run left that died in the middle: by the journals on
+// all proxy hosts it is known how far it came, and by the proxies what is really
+// live. A switch that was decided is finished on every proxy, any other is taken
+// back on every proxy. At its end all proxies serve the same slot.
 func (r *rollout) settle(ctx context.Context) (string, error) {
 	left, err := r.leftover(ctx)
-	if err != nil || left == nil {
+	if err != nil {
 		return "", err
 	}
-	if left.reached("decided") {
+	if left == nil {
+		return r.agree(ctx)
+	}
+	if left.decided {
+		if err := r.finishForward(ctx, left); err != nil {
+			return "", err
+		}
 		return r.settled(ctx, left, event.Succeeded, fmt.Sprintf("%s had been decided for %s and is recorded", left.last.Run, left.last.To))
 	}
 	text, err := r.takeBack(ctx, left)
@@ -55,85 +66,213 @@ func (r *rollout) settle(ctx context.Context) (string, error) {
 	return r.settled(ctx, left, interrupted, text)
 }
 
-// leftover is the journal of a switch that did not end.
+// leftover is the journal of a switch that did not end, as all proxy hosts have
+// it: what one of them knows has happened.
 type leftover struct {
-	last    state.Entry
-	entries []state.Entry
-}
-
-// reached reports whether the switch came to the step, begun or done.
-func (l *leftover) reached(step string) bool {
-	for _, entry := range l.entries {
-		if entry.Step == step {
-			return true
-		}
-	}
-	return false
+	last    state.Entry // the newest
+	began   time.Time
+	reached map[string]bool // steps, begun or done
+	decided bool            // every proxy had moved and been watched
 }
 
 func (r *rollout) leftover(ctx context.Context) (*leftover, error) {
-	for _, e := range r.fleet.edges {
+	journals := make([][]state.Entry, len(r.fleet.edges))
+	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
 		journal, err := state.Journal.On(ctx, e.machine, string(r.Environment.StateDir))
 		if err != nil {
-			return nil, fmt.Errorf("%s: journal: %w", e.machine.Name(), err)
+			return fmt.Errorf("journal: %w", err)
 		}
-		if n := len(journal.Entries); n > 0 {
-			return &leftover{last: journal.Entries[n-1], entries: journal.Entries}, nil
-		}
+		journals[slices.Index(r.fleet.edges, e)] = journal.Entries
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, nil
+	left := read(journals)
+	if left == nil || left.decided {
+		return left, nil
+	}
+	past, err := r.past(ctx)
+	left.decided = err == nil && left.recorded(past.Deploys)
+	return left, err
 }
 
-// takeBack undoes a switch that was not decided: traffic first, then the file,
+// read puts journals together; nil where all are empty.
+func read(journals [][]state.Entry) *leftover {
+	var left *leftover
+	for _, entry := range slices.Concat(journals...) {
+		if left == nil {
+			left = &leftover{began: entry.Time, reached: make(map[string]bool)}
+		}
+		left.reached[entry.Step] = true
+		if entry.Time.After(left.last.Time) {
+			left.last = entry
+		}
+		if entry.Time.Before(left.began) {
+			left.began = entry.Time
+		}
+	}
+	if left != nil {
+		left.decided = left.reached["decided"]
+	}
+	return left
+}
+
+// recorded reports whether a host has the switch in its history as one that
+// succeeded: a run that dies while it ends the journals has ended some.
+func (l *leftover) recorded(deploys []state.Deploy) bool {
+	return slices.ContainsFunc(deploys, func(d state.Deploy) bool {
+		return d.Run == l.last.Run && d.To == l.last.To && d.ToRelease == l.last.ToRelease && d.Outcome == string(event.Succeeded)
+	})
+}
+
+// finishForward makes sure that a decided switch holds on every proxy.
+func (r *rollout) finishForward(ctx context.Context, left *leftover) error {
+	to := slotNamed(r.Environment, value.Name(left.last.To))
+	if to == nil {
+		return nil // renamed since: the survey says what to do
+	}
+	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) })
+}
+
+// lead makes one proxy serve a slot, now and after its next reload. A proxy that has
+// no configuration of ours, or is down, is the survey's affair.
+func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
+	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
+	if err != nil || live.Header == nil || live.Active == slot.Name && serving(live) == slot.Name {
+		return err
+	}
+	_, err = proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: slot.Name})
+	return err
+}
+
+// agree makes all proxies serve the slot that the history names, if some don't
+// and no journal says why: a host that was put back from a backup, or a hand that
+// moved one.
+func (r *rollout) agree(ctx context.Context) (string, error) {
+	if len(r.fleet.edges) == 1 {
+		return "", nil
+	}
+	if err := together(ctx, r.fleet.edges, r.inspect); err != nil {
+		return "", err
+	}
+	var split *disagreement
+	if !errors.As(r.choose(), &split) {
+		return "", nil
+	}
+	past, err := r.past(ctx)
+	if err != nil {
+		return "", err
+	}
+	slot := slotNamed(r.Environment, lastSlot(past.Deploys))
+	if slot == nil {
+		return "", fmt.Errorf("%s, and no history says which is right: move one by hand", split.whereabouts)
+	}
+	if healthy, err := r.healthy(ctx, r.fleet.apps, slot); err != nil || !healthy {
+		return "", errors.Join(err, fmt.Errorf("%s; the history names %s, which is not healthy on every server: start it, then try again", split.whereabouts, slot.Name))
+	}
+	text := fmt.Sprintf("%s; all serve %s now, as the history says", split.whereabouts, slot.Name)
+	return text, together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, slot) })
+}
+
+// lastSlot is the slot that served after the newest of the deploys; empty where
+// there is none.
+func lastSlot(deploys []state.Deploy) value.Name {
+	for _, d := range deploys {
+		if d.Outcome == string(event.Succeeded) {
+			return value.Name(d.To)
+		}
+		if d.From != "" {
+			return value.Name(d.From)
+		}
+	}
+	return ""
+}
+
+// takeBack undoes a switch that was not decided: traffic first, then the files,
 // then the idle slot.
 func (r *rollout) takeBack(ctx context.Context, left *leftover) (string, error) {
 	text := fmt.Sprintf("%s was interrupted before traffic moved", left.last.Run)
-	if left.reached("commit") {
+	if left.reached["commit"] {
 		var err error
 		if text, err = r.takeTrafficBack(ctx, left); err != nil {
 			return "", err
 		}
 	}
-	for _, e := range r.fleet.edges {
-		if err := r.reprove(ctx, e); err != nil {
-			return "", err
-		}
+	if err := together(ctx, r.fleet.edges, r.reprove); err != nil {
+		return "", err
 	}
 	return text, r.refill(ctx, left)
 }
 
 // takeTrafficBack moves traffic to the slot that served before, if that one is
-// healthy; the healthier side keeps it otherwise.
+// healthy; otherwise all proxies go to the new one, if that is, and else stay.
 func (r *rollout) takeTrafficBack(ctx context.Context, left *leftover) (string, error) {
 	from, to := slotNamed(r.Environment, value.Name(left.last.From)), slotNamed(r.Environment, value.Name(left.last.To))
 	if from == nil {
 		return fmt.Sprintf("%s was interrupted in the first deploy; traffic stays on %s", left.last.Run, left.last.To), nil
 	}
-	healthy, err := r.healthy(ctx, from)
+	healthy, err := r.healthyWith(ctx, from, left.last.FromRelease)
 	if err != nil {
 		return "", err
 	}
 	if !healthy {
-		text := fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy, so traffic stays where it is", left.last.Run, from.Name)
-		r.notice(event.Warning, text, fmt.Sprintf("look at slots %s and %s before the next deploy", from.Name, to.Name))
-		return text, nil
+		return r.stay(ctx, left, from, to)
 	}
-	for _, e := range r.fleet.edges {
-		if _, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: from.Name}); err != nil {
-			return "", fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-	}
-	return fmt.Sprintf("%s was interrupted; traffic is back on %s", left.last.Run, from.Name), nil
+	err = together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, from) })
+	return fmt.Sprintf("%s was interrupted; traffic is back on %s", left.last.Run, from.Name), err
 }
 
-func (r *rollout) healthy(ctx context.Context, slot *spec.Slot) (bool, error) {
-	for _, app := range r.fleet.apps {
-		verdict, err := health.Once.On(ctx, app, healthCheck(r.Environment, slot, slotAddress(slot)))
-		if err != nil || !verdict.Healthy {
-			return false, err
+// stay is for a switch whose way back is closed.
+func (r *rollout) stay(ctx context.Context, left *leftover, from, to *spec.Slot) (string, error) {
+	text := fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy, so traffic stays where it is", left.last.Run, from.Name)
+	hint := fmt.Sprintf("look at slots %s and %s before the next deploy", left.last.From, left.last.To)
+	r.notice(event.Warning, text, hint)
+	if to == nil || len(r.fleet.edges) == 1 {
+		return text, nil
+	}
+	healthy, err := r.healthyWith(ctx, to, left.last.ToRelease)
+	if err != nil || !healthy {
+		return text, err
+	}
+	return fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy, so all traffic goes to %s", left.last.Run, from.Name, to.Name),
+		together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) })
+}
+
+// healthyWith asks the servers on which the slot holds that release.
+func (r *rollout) healthyWith(ctx context.Context, slot *spec.Slot, id string) (bool, error) {
+	holders := make([]bool, len(r.fleet.apps))
+	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		held, err := release.Slots.On(ctx, a.machine, string(r.Environment.Root))
+		holders[slices.Index(r.fleet.apps, a)] = held[string(slot.Name)] == id
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	var with []*app
+	for i, a := range r.fleet.apps {
+		if holders[i] {
+			with = append(with, a)
 		}
 	}
-	return true, nil
+	if with == nil {
+		with = r.fleet.apps
+	}
+	return r.healthy(ctx, with, slot)
+}
+
+// healthy reports whether the slot passes its check on all of these servers.
+func (r *rollout) healthy(ctx context.Context, apps []*app, slot *spec.Slot) (bool, error) {
+	var ill atomic.Bool
+	err := together(ctx, apps, func(ctx context.Context, a *app) error {
+		verdict, err := health.Once.On(ctx, a.machine, healthCheck(r.Environment, slot, slotAddress(slot)))
+		if err == nil && !verdict.Healthy {
+			ill.Store(true)
+		}
+		return err
+	})
+	return err == nil && !ill.Load(), err
 }
 
 // reprove makes sure that the proxy serves the file it has. A run that died
@@ -142,46 +281,36 @@ func (r *rollout) healthy(ctx context.Context, slot *spec.Slot) (bool, error) {
 func (r *rollout) reprove(ctx context.Context, e *edge) error {
 	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
 	if err != nil {
-		return fmt.Errorf("%s: %w", e.machine.Name(), err)
+		return err
 	}
 	if live.Header == nil || live.Running != nil && live.Running.ID == live.Header.ID {
 		return nil
 	}
-	if _, err := proxy.Restore.On(ctx, e.machine, proxy.Restoration{Site: e.site, Expect: live.Header.Generation}); err != nil {
-		return fmt.Errorf("%s: %w", e.machine.Name(), err)
-	}
-	return nil
+	_, err = proxy.Restore.On(ctx, e.machine, proxy.Restoration{Site: e.site, Expect: live.Header.Generation})
+	return err
 }
 
 // refill points the idle slot to the release it held before the interrupted run,
-// so that a rollback does not find one that never served.
+// where that is, so that a rollback does not find one that never served.
 func (r *rollout) refill(ctx context.Context, left *leftover) error {
 	former := left.last.Former
 	if former == "" {
 		return nil
 	}
-	for _, app := range r.fleet.apps {
+	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		at := release.Pointing{Root: string(r.Environment.Root), Slot: left.last.To, ID: former}
-		if _, err := release.Point.On(ctx, app, at); err != nil {
-			return fmt.Errorf("%s: %w", app.Name(), err)
+		_, err := release.Point.On(ctx, a.machine, at)
+		if errors.Is(err, fs.ErrNotExist) && len(r.fleet.apps) > 1 {
+			return nil // a server that was new to the environment
 		}
-	}
-	return nil
+		return err
+	})
 }
 
-// settled closes the journal that was left and notes in the history how.
+// settled closes the journals that were left and notes in the history how.
 func (r *rollout) settled(ctx context.Context, left *leftover, outcome event.Outcome, text string) (string, error) {
-	record := state.Deploy{
-		Time: left.entries[0].Time, Run: left.last.Run, Outcome: string(outcome), Reason: text,
+	return text, r.write(ctx, state.Deploy{
+		Time: left.began, Run: left.last.Run, Outcome: string(outcome), Reason: text,
 		From: left.last.From, FromRelease: left.last.FromRelease, To: left.last.To, ToRelease: left.last.ToRelease,
-	}
-	for _, e := range r.fleet.edges {
-		if _, err := state.Record.On(ctx, e.machine, state.Recording{Dir: string(r.Environment.StateDir), Deploy: record}); err != nil {
-			return "", fmt.Errorf("%s: history: %w", e.machine.Name(), err)
-		}
-		if _, err := state.Finish.On(ctx, e.machine, string(r.Environment.StateDir)); err != nil {
-			return "", fmt.Errorf("%s: journal: %w", e.machine.Name(), err)
-		}
-	}
-	return text, nil
+	})
 }

@@ -2,9 +2,10 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
-	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/state"
 )
 
@@ -15,84 +16,202 @@ type Status struct {
 	URL         string            `json:"url"`
 	Serving     string            `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
 	Release     string            `json:"release,omitempty"`
-	Slots       map[string]string `json:"slots"`               // release in each slot
-	Healthy     map[string]bool   `json:"healthy"`             // each slot, asked now
+	Slots       map[string]string `json:"slots"`               // release in each slot, on most servers
+	Healthy     map[string]bool   `json:"healthy"`             // each slot, asked now, on every server that has it
+	Servers     []ServerStatus    `json:"servers,omitempty"`   // where there are several machines
+	Proxies     []ProxyStatus     `json:"proxies,omitempty"`   // likewise
+	Unreached   []string          `json:"unreached,omitempty"` // servers that can't be asked, and why; the rest is of the others
 	Drift       []string          `json:"drift,omitempty"`     // what is not as the last run left it
+	Changes     []string          `json:"changes,omitempty"`   // servers that have joined or left since the last deploy
 	Unsettled   string            `json:"unsettled,omitempty"` // run that was interrupted
 	Holder      *state.Holder     `json:"holder,omitempty"`    // who deploys now
 	Step        string            `json:"step,omitempty"`      // what the holder has begun last
 	History     []state.Deploy    `json:"history,omitempty"`   // newest first
 }
 
-// Inspect reads what serves now. Nothing is changed and no lock is taken.
+// ServerStatus is one server of the application.
+type ServerStatus struct {
+	Server  string            `json:"server"`
+	Slots   map[string]string `json:"slots"`   // release in each slot
+	Healthy map[string]bool   `json:"healthy"` // each slot that has one, asked now
+}
+
+// ProxyStatus is one proxy.
+type ProxyStatus struct {
+	Server  string `json:"server"`
+	Kind    string `json:"kind"`
+	Serving string `json:"serving,omitempty"` // slot
+}
+
+// Inspect reads what serves now. Nothing is changed and no lock is taken. A
+// server that can't be reached is named, and the others are asked.
 func Inspect(ctx context.Context, request Request) (*Status, error) {
 	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
 	var err error
-	if r.fleet, err = open(ctx, request); err != nil {
-		return nil, err
-	}
-	if err := r.look(ctx); err != nil {
+	if r.fleet, err = openSome(ctx, request); err != nil {
 		return nil, err
 	}
 	status := &Status{
-		Environment: string(r.Environment.Name), Proxy: string(r.Environment.Proxies[0].Kind),
-		URL: publicURL(r.Environment.Proxies[0]), Drift: r.drift(), Healthy: make(map[string]bool),
+		Environment: string(r.Environment.Name), Proxy: kinds(r.Environment.Proxies),
+		URL: publicURL(r.Environment.Proxies[0]), Slots: make(map[string]string), Healthy: make(map[string]bool),
+	}
+	for _, lost := range r.fleet.lost {
+		status.Unreached = append(status.Unreached, lost.Error())
+	}
+	var split *disagreement
+	switch err := r.look(ctx); {
+	case errors.As(err, &split):
+		status.Drift = []string{split.Error()}
+		err = r.readSlots(ctx)
+		if err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	default:
+		status.Drift, status.Changes = r.drift(), r.membership()
 	}
 	if r.from != nil {
 		status.Serving, status.Release = string(r.from.Name), r.fromID
 	}
-	if status.Slots, err = release.Slots.On(ctx, r.fleet.apps[0], string(r.Environment.Root)); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.fleet.apps[0].Name(), err)
+	if err := r.examine(ctx, status); err != nil {
+		return nil, err
 	}
 	return status, r.remember(ctx, status)
 }
 
-// remember fills in what the state directory and the slots tell.
-func (r *rollout) remember(ctx context.Context, status *Status) error {
-	dir, e := string(r.Environment.StateDir), r.fleet.edges[0]
+// openSome is open for those who only read: it goes on without servers that
+// can't be reached, unless no proxy or no server of the application is left.
+func openSome(ctx context.Context, r Request) (*fleet, error) {
+	f := reach(ctx, r)
+	if len(f.edges) == 0 || len(f.apps) == 0 {
+		return nil, joined(f.lost)
+	}
+	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
+}
+
+// examine asks every slot on every server for its health.
+func (r *rollout) examine(ctx context.Context, status *Status) error {
+	servers := make([]ServerStatus, len(r.fleet.apps))
+	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		s := ServerStatus{Server: a.Name(), Slots: a.held, Healthy: make(map[string]bool)}
+		for _, slot := range r.Environment.Slots {
+			if a.held[string(slot.Name)] == "" {
+				continue
+			}
+			healthy, err := r.healthy(ctx, []*app{a}, slot)
+			if err != nil {
+				return err
+			}
+			s.Healthy[string(slot.Name)] = healthy
+		}
+		servers[slices.Index(r.fleet.apps, a)] = s
+		return nil
+	})
 	for _, slot := range r.Environment.Slots {
-		if status.Slots[string(slot.Name)] == "" {
-			continue
+		name := string(slot.Name)
+		if id := r.fleet.holds(slot); id != "" {
+			status.Slots[name], status.Healthy[name] = id, true
 		}
-		healthy, err := r.healthy(ctx, slot)
-		if err != nil {
-			return err
+		for _, s := range servers {
+			if healthy, asked := s.Healthy[name]; asked && !healthy {
+				status.Healthy[name] = false
+			}
 		}
-		status.Healthy[string(slot.Name)] = healthy
 	}
-	grant, err := state.LockStatus.On(ctx, e.machine, dir)
+	if len(r.fleet.hosts())+len(r.fleet.lost) > 1 {
+		status.Servers = servers
+		for _, e := range r.fleet.edges {
+			status.Proxies = append(status.Proxies, ProxyStatus{Server: e.Name(), Kind: string(e.site.Kind), Serving: string(e.serves)})
+		}
+	}
+	return err
+}
+
+// remember fills in what the state directories tell.
+func (r *rollout) remember(ctx context.Context, status *Status) error {
+	holder, err := r.lockHolder(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: lock: %w", e.machine.Name(), err)
-	}
-	if grant.Held {
-		status.Holder = &grant.By
+		return err
 	}
 	left, err := r.leftover(ctx)
 	if err != nil {
 		return err
 	}
+	status.Holder = holder
 	switch {
-	case left != nil && grant.Held:
+	case left != nil && holder != nil:
 		status.Step = left.last.Step
 	case left != nil:
 		status.Unsettled = left.last.Run
 	}
-	history, err := state.History.On(ctx, e.machine, dir)
-	status.History = history.Deploys
+	past, err := r.past(ctx)
+	status.History = past.Deploys
 	return err
 }
 
-// Past reads the deploys of the environment, newest first. Neither the proxy nor
-// the slots are asked.
+// lockHolder is who holds the lock on any proxy host; nil where nobody does.
+func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
+	grants := make([]state.Grant, len(r.fleet.edges))
+	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (err error) {
+		grants[slices.Index(r.fleet.edges, e)], err = state.LockStatus.On(ctx, e.machine, string(r.Environment.StateDir))
+		if err != nil {
+			err = fmt.Errorf("lock: %w", err)
+		}
+		return err
+	})
+	for _, grant := range grants {
+		if grant.Held {
+			return &grant.By, err
+		}
+	}
+	return nil, err
+}
+
+// past is the history of the environment, newest first: every proxy host keeps
+// one, and one of them may have missed a deploy.
+func (r *rollout) past(ctx context.Context) (state.Past, error) {
+	pasts := make([]state.Past, len(r.fleet.edges))
+	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (err error) {
+		pasts[slices.Index(r.fleet.edges, e)], err = state.History.On(ctx, e.machine, string(r.Environment.StateDir))
+		if err != nil {
+			err = fmt.Errorf("history: %w", err)
+		}
+		return err
+	})
+	return merge(pasts), err
+}
+
+// merge puts the histories of several hosts together.
+func merge(pasts []state.Past) state.Past {
+	if len(pasts) == 1 {
+		return pasts[0]
+	}
+	var all state.Past
+	type what struct{ run, to, release, outcome string }
+	seen := make(map[what]bool)
+	for _, past := range pasts {
+		all.Corrupt += past.Corrupt
+		for _, d := range past.Deploys {
+			key := what{d.Run, d.To, d.ToRelease, d.Outcome}
+			if !seen[key] {
+				seen[key] = true
+				all.Deploys = append(all.Deploys, d)
+			}
+		}
+	}
+	slices.SortStableFunc(all.Deploys, func(a, b state.Deploy) int { return b.Time.Compare(a.Time) })
+	all.Deploys = all.Deploys[:min(len(all.Deploys), state.HistoryLength)]
+	return all
+}
+
+// Past reads the deploys of the environment, newest first, from the proxy hosts
+// that can be reached. Neither the proxies nor the slots are asked.
 func Past(ctx context.Context, request Request) (state.Past, error) {
-	f, err := open(ctx, request)
-	if err != nil {
-		return state.Past{}, err
+	f := reach(ctx, request)
+	if len(f.edges) == 0 {
+		return state.Past{}, joined(f.lost)
 	}
-	e := f.edges[0]
-	past, err := state.History.On(ctx, e.machine, string(request.Environment.StateDir))
-	if err != nil {
-		return past, fmt.Errorf("%s: history: %w", e.machine.Name(), err)
-	}
-	return past, nil
+	r := &rollout{Request: request, fleet: f}
+	return r.past(ctx)
 }

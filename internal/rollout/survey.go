@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/org/deploy-action/internal/event"
-	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
@@ -26,6 +26,9 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 	for _, drift := range r.drift() {
 		r.notice(event.Warning, drift, "")
 	}
+	for _, change := range r.membership() {
+		r.notice(event.Info, change, "")
+	}
 	if r.Rollback {
 		if err := r.aim(ctx); err != nil {
 			return "", err
@@ -41,44 +44,158 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 
 // look reads the proxies and the slots and works out from and to.
 func (r *rollout) look(ctx context.Context) error {
-	for _, e := range r.fleet.edges {
-		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-		if live.Header == nil && live.Edited {
-			return fmt.Errorf("%s: %s %w", e.machine.Name(), e.site.Config, errForeign)
-		}
-		e.live, e.site.Version = live, live.Version
+	if err := together(ctx, r.fleet.edges, r.inspect); err != nil {
+		return err
 	}
 	if err := r.choose(); err != nil {
 		return err
 	}
-	held, err := release.Slots.On(ctx, r.fleet.apps[0], string(r.Environment.Root))
-	if err != nil {
-		return fmt.Errorf("%s: %w", r.fleet.apps[0].Name(), err)
+	if err := r.readSlots(ctx); err != nil {
+		return err
 	}
-	r.formerID = held[string(r.to.Name)]
+	r.formerID = r.fleet.holds(r.to)
 	if r.from != nil {
-		r.fromID = held[string(r.from.Name)]
+		r.fromID = r.fleet.holds(r.from)
+		r.fleet.spare(r.from)
 	}
 	return nil
 }
 
-// choose finds the slot that serves and the one that is idle.
+// readSlots reads which release each slot holds on every server.
+func (r *rollout) readSlots(ctx context.Context) error {
+	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) (err error) {
+		a.held, err = release.Slots.On(ctx, a.machine, string(r.Environment.Root))
+		return err
+	})
+}
+
+// inspect reads what one proxy has and serves.
+func (r *rollout) inspect(ctx context.Context, e *edge) error {
+	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
+	if err != nil {
+		return err
+	}
+	if live.Header == nil && live.Edited {
+		return fmt.Errorf("%s %w", e.site.Config, errForeign)
+	}
+	e.live, e.site.Version, e.serves = live, live.Version, serving(live)
+	return nil
+}
+
+// choose finds the slot that serves and the one that is idle. A proxy that serves
+// none yet joins the others.
 func (r *rollout) choose() error {
-	serving := serving(r.fleet.edges[0].live)
-	if serving == "" {
+	i := slices.IndexFunc(r.fleet.edges, (*edge).serving)
+	if i < 0 {
 		r.first, r.to = true, r.Environment.Slots[0]
 		return nil
 	}
-	r.from = slotNamed(r.Environment, serving)
+	e := r.fleet.edges[i]
+	for _, other := range r.fleet.edges[i:] {
+		if other.serves != "" && other.serves != e.serves {
+			return &disagreement{r.whereabouts()}
+		}
+	}
+	r.from = slotNamed(r.Environment, e.serves)
 	if r.from == nil {
-		return fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
-			r.fleet.edges[0].site.Config, serving, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name)
+		return on(e, fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
+			e.site.Config, e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
 	}
 	r.to = other(r.Environment, r.from)
 	return nil
+}
+
+// disagreement is proxies that send requests to different slots, so that none is
+// idle.
+type disagreement struct{ whereabouts string }
+
+func (e *disagreement) Error() string {
+	return e.whereabouts + ": no slot is idle; turnout recover moves all to the one that the history names"
+}
+
+// holds is the release that most servers have in a slot; empty: none has any.
+func (f *fleet) holds(slot *spec.Slot) string {
+	votes := make(map[string]int)
+	most := ""
+	for _, a := range f.apps {
+		id := a.held[string(slot.Name)]
+		if votes[id]++; id != "" && (most == "" || votes[id] > votes[most]) {
+			most = id
+		}
+	}
+	return most
+}
+
+// spare keeps the slot that serves on the servers that it serves on: one that is
+// new in the spec has no release in that slot, so it gets no requests before the
+// switch.
+func (f *fleet) spare(from *spec.Slot) {
+	for _, a := range f.apps {
+		a.idle = !f.serves(a, from)
+	}
+	if !slices.ContainsFunc(f.apps, func(a *app) bool { return !a.idle }) {
+		for _, a := range f.apps {
+			a.idle = false
+		}
+	}
+	for _, e := range f.edges {
+		for i, pool := range e.site.Pools {
+			if pool.Slot == from.Name && len(pool.Addresses) == len(f.apps) {
+				e.site.Pools[i].Addresses = f.active(pool.Addresses)
+			}
+		}
+	}
+}
+
+// active leaves out the addresses of servers on which the serving slot is not.
+func (f *fleet) active(addresses []value.Address) []value.Address {
+	var kept []value.Address
+	for i, a := range f.apps {
+		if !a.idle {
+			kept = append(kept, addresses[i])
+		}
+	}
+	return kept
+}
+
+// serves reports whether any proxy's configuration sends requests for a slot to a
+// server. One that says nothing of it is no witness.
+func (f *fleet) serves(a *app, slot *spec.Slot) bool {
+	witnesses := 0
+	for _, e := range f.edges {
+		addresses := e.headed(slot)
+		if addresses == nil {
+			continue
+		}
+		witnesses++
+		for _, address := range addresses {
+			if slot.Socket != "" || hostOf(address) == e.addresses[a.server.Name] {
+				return true
+			}
+		}
+	}
+	return witnesses == 0
+}
+
+// headed are the addresses that the configuration in place has for a slot.
+func (e *edge) headed(slot *spec.Slot) []value.Address {
+	if e.live.Header == nil {
+		return nil
+	}
+	for _, pool := range e.live.Header.Pools {
+		if pool.Slot == slot.Name {
+			return pool.Addresses
+		}
+	}
+	return nil
+}
+
+// serversOf are the servers on which a slot runs or is to run.
+func (r *rollout) serversOf(slot *spec.Slot) []*app {
+	if slot != r.from {
+		return r.fleet.apps
+	}
+	return slices.DeleteFunc(slices.Clone(r.fleet.apps), func(a *app) bool { return a.idle })
 }
 
 // serving is the slot that receives requests: what the running proxy says, or
@@ -95,61 +212,6 @@ func other(env *spec.Environment, slot *spec.Slot) *spec.Slot {
 		return env.Slots[1]
 	}
 	return env.Slots[0]
-}
-
-// drift names what is not as the last run left it.
-func (r *rollout) drift() []string {
-	var all []string
-	for _, e := range r.fleet.edges {
-		all = append(all, driftOf(e, r.from, r.fromID)...)
-	}
-	return all
-}
-
-func driftOf(e *edge, from *spec.Slot, fromID string) []string {
-	live, config := e.live, e.site.Config
-	switch {
-	case live.Header == nil && live.Running == nil:
-		return nil
-	case live.Header == nil:
-		return []string{fmt.Sprintf("%s is gone, and %s still serves %s from memory: its next reload would take the site away", config, e.site.Kind, live.Running.Slot)}
-	}
-	var all []string
-	if live.Edited {
-		all = append(all, fmt.Sprintf("%s was edited by hand since it was written", config))
-	}
-	switch {
-	case live.Running == nil:
-		all = append(all, fmt.Sprintf("%s does not answer for this site: %s", e.site.Kind, live.Trouble))
-	case live.Running.ID != live.Header.ID:
-		all = append(all, fmt.Sprintf("%s serves configuration %s, the file has %s: it was not reloaded since", e.site.Kind, live.Running.ID, live.Header.ID))
-	case live.Running.Slot != live.Active:
-		all = append(all, fmt.Sprintf("%s serves %s, the record beside its configuration says %s", e.site.Kind, live.Running.Slot, live.Active))
-	}
-	if from != nil && live.Header.Releases[from.Name] != fromID {
-		all = append(all, fmt.Sprintf("slot %s holds %s, the configuration was written for %s", from.Name, or(fromID, "nothing"), or(live.Header.Releases[from.Name], "nothing")))
-	}
-	return all
-}
-
-// aim checks the target of a rollback: there is a release, and if it is still
-// running it is healthy.
-func (r *rollout) aim(ctx context.Context) error {
-	switch {
-	case r.first:
-		return errors.New("nothing serves yet, so there is nothing to go back from")
-	case r.formerID == "":
-		return fmt.Errorf("slot %s holds no release to go back to; %s goes on serving %s", r.to.Name, r.from.Name, r.fromID)
-	}
-	r.toID = r.formerID
-	for _, app := range r.fleet.apps {
-		verdict, err := health.Once.On(ctx, app, healthCheck(r.Environment, r.to, slotAddress(r.to)))
-		if err != nil {
-			return fmt.Errorf("%s: %w", app.Name(), err)
-		}
-		r.warm = verdict.Healthy
-	}
-	return nil
 }
 
 // checkSource finds out early that there is nothing to ship.

@@ -2,8 +2,8 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -17,68 +17,97 @@ import (
 // The steps that touch the proxies, up to the commit point.
 
 // prepare puts the configuration in place on every proxy while all traffic
-// still goes to the slot that serves: checked inside the real tree first,
-// reloaded only when the body changed, and proven.
+// still goes to the slot that serves: checked inside every real tree before any
+// is touched, reloaded only where the body changed, and proven. At its end every
+// proxy can reach every server of the new slot, so that none holds the others up
+// when traffic moves.
 func (r *rollout) prepare(ctx context.Context) (string, error) {
-	if !r.first {
-		if err := r.startProbers(ctx); err != nil {
-			return "", err
-		}
+	if err := r.startProbers(ctx, (*edge).serving); err != nil {
+		return "", err
 	}
-	text := "configuration unchanged, no reload"
-	for _, e := range r.fleet.edges {
-		install, err := r.wanted(e)
-		if err != nil {
-			return "", err
-		}
-		if err := r.verify(ctx, e, install); err != nil {
-			return "", err
-		}
-		installed, err := r.install(ctx, e, install)
-		if err != nil {
-			return "", err
-		}
-		if installed.Reloaded {
-			r.account.result.Reloads++
-			text = fmt.Sprintf("%s reloaded, configuration %s proven", e.site.Kind, install.Rendered.ID)
-		}
+	err := together(ctx, r.fleet.edges, r.verify)
+	r.account.result.Diff = r.fleet.diff()
+	if err != nil {
+		return "", err
 	}
-	return text, nil
+	if err := r.journal(ctx, "install", state.Begin); err != nil {
+		return "", err
+	}
+	r.touched = true
+	r.undo.push("configuration as before", func(ctx context.Context) error { return together(ctx, r.fleet.edges, r.restore) })
+	if err := together(ctx, r.fleet.edges, r.install); err != nil {
+		return "", err
+	}
+	if err := together(ctx, r.fleet.edges, r.ready); err != nil {
+		return "", err
+	}
+	return r.prepared(), nil
 }
 
-// verify has the proxy check a configuration that is new to it.
-func (r *rollout) verify(ctx context.Context, e *edge, install proxy.Install) error {
-	if e.live.Exists && !e.live.Edited && e.live.Body == install.Rendered.Body {
+// prepared says what prepare did.
+func (r *rollout) prepared() string {
+	var texts []string
+	for _, e := range r.fleet.edges {
+		if e.reloads == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%s reloaded, configuration %s proven", e.site.Kind, e.install.Rendered.ID)
+		if len(r.fleet.edges) > 1 {
+			text = e.Name() + ": " + text
+		}
+		texts = append(texts, text)
+	}
+	if texts == nil {
+		return "configuration unchanged, no reload"
+	}
+	return strings.Join(texts, "; ")
+}
+
+// verify renders what a proxy is to serve and has it check what is new to it.
+func (r *rollout) verify(ctx context.Context, e *edge) error {
+	var err error
+	if e.install, err = r.wanted(e); err != nil {
+		return err
+	}
+	if e.live.Exists && !e.live.Edited && e.live.Body == e.install.Rendered.Body {
 		return nil
 	}
-	r.account.result.Diff = diff(e.live.Body, install.Rendered.Body, string(e.site.Config))
-	if _, err := proxy.Verify.On(ctx, e.machine, install); err != nil {
-		return fmt.Errorf("%s: %w", e.machine.Name(), err)
+	_, err = proxy.Verify.On(ctx, e.machine, e.install)
+	return err
+}
+
+// install puts the configuration in place.
+func (r *rollout) install(ctx context.Context, e *edge) error {
+	e.back = &proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
+	installed, err := proxy.Put.On(ctx, e.machine, e.install)
+	if err != nil {
+		return err
+	}
+	e.back.Previous, e.back.Expect = installed.Previous, installed.Generation
+	if installed.Reloaded {
+		e.reloads++
+	}
+	if installed.Saved != "" {
+		r.notice(event.Warning, on(e, fmt.Errorf("%s was edited by hand; the edited file is kept as %s", e.site.Config, installed.Saved)).Error(),
+			"put the change into the spec or into a template of your own, or the next deploy writes over it again")
 	}
 	return nil
 }
 
-// install puts the configuration in place and arms the way back.
-func (r *rollout) install(ctx context.Context, e *edge, install proxy.Install) (proxy.Installed, error) {
-	if err := r.journal(ctx, "install", state.Begin); err != nil {
-		return proxy.Installed{}, err
+// restore takes an install back. A file that had been deleted under a serving
+// proxy stays, or the site would go.
+func (r *rollout) restore(ctx context.Context, e *edge) error {
+	if e.back == nil || !e.live.Exists && e.live.Running != nil {
+		return nil
 	}
-	installed, err := proxy.Put.On(ctx, e.machine, install)
-	if err != nil {
-		return installed, fmt.Errorf("%s: %w", e.machine.Name(), err)
-	}
-	back := proxy.Restoration{Site: e.site, Previous: installed.Previous, Active: r.formerSlot(), Expect: installed.Generation}
-	if r.first || e.live.Exists { // a file that had been deleted under a serving proxy stays, or the site would go
-		r.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
-			_, err := proxy.Restore.On(ctx, e.machine, back)
-			return err
-		})
-	}
-	if installed.Saved != "" {
-		r.notice(event.Warning, fmt.Sprintf("%s was edited by hand; the edited file is kept as %s", e.site.Config, installed.Saved),
-			"put the change into the spec or into a template of your own, or the next deploy writes over it again")
-	}
-	return installed, nil
+	_, err := proxy.Restore.On(ctx, e.machine, *e.back)
+	return err
+}
+
+// ready waits until the proxy can send requests to every server of the new slot.
+func (r *rollout) ready(ctx context.Context, e *edge) error {
+	_, err := proxy.Ready.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	return err
 }
 
 // wanted is the configuration that a proxy is to serve, with all traffic where
@@ -119,36 +148,86 @@ func (r *rollout) formerSlot() value.Name {
 }
 
 // commit sends the traffic to the new slot on every proxy and proves that it
-// arrives there.
+// arrives there. If one proxy does not move, all go back.
 func (r *rollout) commit(ctx context.Context) (string, error) {
-	if err := r.startProbers(ctx); err != nil {
+	if err := r.startProbers(ctx, func(*edge) bool { return true }); err != nil {
 		return "", err
 	}
 	if err := r.journal(ctx, "commit", state.Begin); err != nil {
 		return "", err
 	}
-	r.committed = time.Now()
-	var took time.Duration
-	for _, e := range r.fleet.edges {
-		if !r.first {
-			r.account.moved = true
-			r.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error {
-				_, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.from.Name})
-				return err
-			})
-		}
-		selected, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-		took = max(took, selected.Took)
+	if !r.first {
+		r.account.moved = true
+		r.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return together(ctx, r.fleet.edges, r.moveBack) })
 	}
-	return fmt.Sprintf("%s serves after %s", r.to.Name, round(took)), r.journal(ctx, "commit", state.Done)
+	r.committed = time.Now()
+	if err := together(ctx, r.fleet.edges, r.move); err != nil {
+		return "", err
+	}
+	r.account.result.Gap = r.fleet.gap()
+	return r.moved(), r.journal(ctx, "commit", state.Done)
 }
 
-// watch keeps an eye on the real listener before the switch is final.
+// move sends one proxy's traffic to the new slot.
+func (r *rollout) move(ctx context.Context, e *edge) error {
+	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
+	selected, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	if err != nil {
+		return err
+	}
+	e.serves, e.doubt = r.to.Name, ""
+	e.took, e.moved = selected.Took, time.Now().Add(-selected.Ago)
+	return nil
+}
+
+// moveBack sends one proxy's traffic to the slot that served before.
+func (r *rollout) moveBack(ctx context.Context, e *edge) error {
+	_, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.from.Name})
+	if err == nil {
+		e.serves, e.doubt = r.from.Name, ""
+	}
+	return err
+}
+
+// moved says how the traffic moved.
+func (r *rollout) moved() string {
+	var took time.Duration
+	for _, e := range r.fleet.edges {
+		took = max(took, e.took)
+	}
+	text := fmt.Sprintf("%s serves after %s", r.to.Name, round(took))
+	if n := len(r.fleet.edges); n > 1 {
+		text += fmt.Sprintf("; %d proxies moved within %s", n, round(r.account.result.Gap))
+	}
+	return text
+}
+
+// gap is the time between the first proxy that served the new slot and the last.
+// The clocks of the hosts don't matter; the way of an answer to us does.
+func (f *fleet) gap() time.Duration {
+	first, last := f.firstMove(), time.Time{}
+	for _, e := range f.edges {
+		if e.moved.After(last) {
+			last = e.moved
+		}
+	}
+	return last.Sub(first)
+}
+
+// firstMove is when the first proxy served the new slot; zero: none did.
+func (f *fleet) firstMove() time.Time {
+	var first time.Time
+	for _, e := range f.edges {
+		if !e.moved.IsZero() && (first.IsZero() || e.moved.Before(first)) {
+			first = e.moved
+		}
+	}
+	return first
+}
+
+// watch keeps an eye on the real listeners before the switch is final.
 func (r *rollout) watch(ctx context.Context) (string, error) {
-	if err := r.healthThroughProxy(ctx); err != nil {
+	if err := together(ctx, r.fleet.edges, r.healthThrough); err != nil {
 		return "", err
 	}
 	if !r.Hurried {
@@ -156,19 +235,25 @@ func (r *rollout) watch(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	for _, e := range r.fleet.edges {
-		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-		if live.Running == nil || live.Running.Slot != r.to.Name {
-			return "", fmt.Errorf("%s: the proxy no longer serves %s: %s", e.machine.Name(), r.to.Name, describe(live))
-		}
+	if err := together(ctx, r.fleet.edges, r.stillServes); err != nil {
+		return "", err
 	}
 	if err := r.stopProbers(ctx); err != nil {
 		return "", err
 	}
 	return r.watched(), nil
+}
+
+// stillServes is an error for a proxy that does not serve the new slot any more.
+func (r *rollout) stillServes(ctx context.Context, e *edge) error {
+	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
+	if err != nil {
+		return err
+	}
+	if live.Running == nil || live.Running.Slot != r.to.Name {
+		return fmt.Errorf("the proxy no longer serves %s: %s", r.to.Name, describe(live))
+	}
+	return nil
 }
 
 // watched says what the watch saw.
@@ -190,23 +275,19 @@ func describe(live proxy.Live) string {
 	return fmt.Sprintf("it serves %s of configuration %s", live.Running.Slot, live.Running.ID)
 }
 
-// healthThroughProxy asks the health path of the new slot at the real listener.
-func (r *rollout) healthThroughProxy(ctx context.Context) error {
+// healthThrough asks the health path of the new slot at a proxy's real listener.
+func (r *rollout) healthThrough(ctx context.Context, e *edge) error {
 	if r.Environment.Health.HTTP == nil {
 		return nil
 	}
-	for _, e := range r.fleet.edges {
-		check := healthCheck(r.Environment, r.to, e.site.Listen.Local())
-		check.Files, check.TCP, check.Run = nil, false, ""
-		verdict, err := health.Once.On(ctx, e.machine, check)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.machine.Name(), err)
-		}
-		if !verdict.Healthy {
-			return &unhealthyError{server: e.machine.Name() + " through " + string(e.site.Kind), slot: r.to.Name, verdict: verdict}
-		}
+	check := healthCheck(r.Environment, r.to, e.site.Listen.Local())
+	check.Files, check.TCP, check.Run = nil, false, ""
+	check.HTTP.Host = or(r.Environment.Health.HTTP.Host, string(e.site.Hostname))
+	verdict, err := health.Once.On(ctx, e.machine, check)
+	if err == nil && !verdict.Healthy {
+		err = &unhealthyError{where: e.Name() + " through " + string(e.site.Kind), slot: r.to.Name, verdict: verdict}
 	}
-	return nil
+	return err
 }
 
 // observe waits for the watch to pass, and fails as soon as the probers have
@@ -230,20 +311,17 @@ func (r *rollout) observe(ctx context.Context) error {
 	}
 }
 
-// judge looks at what was seen since the commit.
+// judge looks at what was seen since the commit, at each proxy by itself: one
+// that fails must not hide behind others that don't.
 func (r *rollout) judge(ctx context.Context, final bool) error {
-	if !r.probing {
-		return nil
-	}
-	var errs []error
-	for _, e := range r.fleet.edges {
-		samples, err := probe.Read.On(ctx, e.machine, string(r.Environment.Name))
-		if err == nil {
-			err = probe.Judge(probe.Since(samples, r.committed.Sub(r.account.probedFrom)), final)
+	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
+		if e.probed.IsZero() {
+			return nil
 		}
+		samples, err := probe.Read.On(ctx, e.machine, e.probeKey())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.machine.Name(), err))
+			return err
 		}
-	}
-	return errors.Join(errs...)
+		return probe.Judge(probe.Since(samples, r.committed.Sub(e.probed)), final)
+	})
 }

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"strings"
 )
 
@@ -51,5 +50,5 @@ func (u *undo) run(ctx context.Context, hurry bool) (string, error) {
 		}
 	}
 	u.acts = nil
-	return strings.Join(did, ", "), errors.Join(errs...)
+	return strings.Join(did, ", "), joined(errs)
 }

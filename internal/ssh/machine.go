@@ -203,12 +203,12 @@ func (m *Machine) wait() {
 
 // Call has the agent perform an operation; see machine.Machine. When the
 // connection is lost, the error is an *Error.
-func (m *Machine) Call(ctx context.Context, op string, request []byte, out io.Writer) ([]byte, error) {
+func (m *Machine) Call(ctx context.Context, op string, request []byte, in io.Reader, out io.Writer) ([]byte, error) {
 	over := make(chan struct{})
 	defer close(over)
 	stop := context.AfterFunc(ctx, func() { m.cancelled(over) })
 	defer stop()
-	answer, err := m.Remote.Call(ctx, op, request, out)
+	answer, err := m.Remote.Call(ctx, op, request, in, out)
 	if errors.Is(err, machine.ErrLost) {
 		return nil, m.lost(ctx, op)
 	}

@@ -1,0 +1,113 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/state"
+)
+
+// aim chooses where a rollback goes: to the release in the idle slot, if every
+// server has it there and it did not fail, else to the newest good release that
+// every server has. A slot that still runs its release is healthy, and moved to
+// at once.
+func (r *rollout) aim(ctx context.Context) error {
+	if r.first {
+		return errors.New("nothing serves yet, so there is nothing to go back from")
+	}
+	past, err := r.past(ctx)
+	if err != nil {
+		return err
+	}
+	if r.inSlot(r.formerID) && !failed(past.Deploys, r.formerID) {
+		r.toID = r.formerID
+		return r.isWarm(ctx)
+	}
+	return r.search(ctx, past.Deploys)
+}
+
+// inSlot reports whether the idle slot of every server holds that release.
+func (r *rollout) inSlot(id string) bool {
+	return id != "" && !slices.ContainsFunc(r.fleet.apps, func(a *app) bool { return a.held[string(r.to.Name)] != id })
+}
+
+// failed reports whether a release never served: its deploys are known, and none
+// of them succeeded.
+func failed(deploys []state.Deploy, id string) bool {
+	known := false
+	for _, d := range deploys {
+		if d.ToRelease == id && d.Outcome == string(event.Succeeded) || d.FromRelease == id {
+			return false
+		}
+		known = known || d.ToRelease == id
+	}
+	return known
+}
+
+// search aims at the newest release of the past that succeeded, is not the one
+// that serves, and lies whole on every server. Of those that lie on some only it
+// says where they are missing.
+func (r *rollout) search(ctx context.Context, deploys []state.Deploy) error {
+	have, err := r.releasesOn(ctx)
+	if err != nil {
+		return err
+	}
+	var skipped []string
+	seen := map[string]bool{r.fromID: true, "": true}
+	for _, d := range deploys {
+		id := d.ToRelease
+		if d.Outcome != string(event.Succeeded) || seen[id] {
+			continue
+		}
+		seen[id] = true
+		lacking := r.lacking(have, id)
+		if len(lacking) == 0 {
+			r.toID, r.repoint = id, true
+			return nil
+		}
+		if len(lacking) < len(r.fleet.apps) {
+			skipped = append(skipped, fmt.Sprintf("%s is not on %s", id, strings.Join(lacking, ", ")))
+		}
+	}
+	if skipped != nil {
+		return fmt.Errorf("no release to go back to is on every server: %s; %s goes on serving %s", strings.Join(skipped, "; "), r.from.Name, r.fromID)
+	}
+	return fmt.Errorf("slot %s holds no release to go back to; %s goes on serving %s", r.to.Name, r.from.Name, r.fromID)
+}
+
+// releasesOn are the releases on each server.
+func (r *rollout) releasesOn(ctx context.Context) (map[*app][]string, error) {
+	have := make(map[*app][]string)
+	var mu sync.Mutex
+	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		ids, err := release.List.On(ctx, a.machine, string(r.Environment.Root))
+		mu.Lock()
+		defer mu.Unlock()
+		have[a] = ids
+		return err
+	})
+	return have, err
+}
+
+func (r *rollout) lacking(have map[*app][]string, id string) []string {
+	var names []string
+	for _, a := range r.fleet.apps {
+		if !slices.Contains(have[a], id) {
+			names = append(names, a.Name())
+		}
+	}
+	return names
+}
+
+// isWarm finds out whether the target of a rollback runs, and is healthy, on every
+// server.
+func (r *rollout) isWarm(ctx context.Context) (err error) {
+	r.warm, err = r.healthy(ctx, r.fleet.apps, r.to)
+	return err
+}
