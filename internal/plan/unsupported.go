@@ -2,13 +2,15 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/value"
 )
 
-// The language is read and checked as a whole; what this version cannot run yet
-// is refused here, before anything starts.
+// The language is read and checked as a whole; what this version cannot run yet,
+// or no version could, is refused here, before anything starts.
 
 // unsupported names what this version cannot run of a pipeline.
 func unsupported(p *spec.Pipeline) spec.Problems {
@@ -31,41 +33,66 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 
 // unsupportedEnvironment names what this version cannot do with an environment.
 func unsupportedEnvironment(env *spec.Environment, at spec.Pos) spec.Problems {
-	var all spec.Problems
-	for _, server := range env.Servers {
-		if server.Connection != spec.Local {
-			all = append(all, refuse(at, "Environment %q runs on server %q, reached over SSH; only servers with connection = \"local\" can be deployed to.", env.Name, server.Name))
-		}
-	}
-	if len(env.Servers) != 1 && !all.Failed() {
-		all = append(all, refuse(at, "Environment %q runs on %d servers; this version deploys to one.", env.Name, len(env.Servers)))
-	}
-	if len(env.Proxies) != 1 {
-		all = append(all, refuse(at, "Environment %q has %d proxies; this version switches one.", env.Name, len(env.Proxies)))
-	}
+	all := sameMachine(env, env.Servers, at, "its releases there would be in each other's way")
+	var edges []*spec.Server
 	for _, p := range env.Proxies {
-		all = append(all, unsupportedProxy(env, p)...)
+		if p.Kind == spec.AWSELB {
+			all = append(all, refuse(p.Pos, "Environment %q has proxy \"aws_elb\"; nginx and haproxy can be switched.", env.Name))
+			continue
+		}
+		edges = append(edges, p.Servers...)
+		all = append(all, outOfReach(env, p)...)
+	}
+	return append(all, sameMachine(env, edges, at, "a machine has one proxy for an environment, and one state directory")...)
+}
+
+// sameMachine refuses servers that are one and the same machine.
+func sameMachine(env *spec.Environment, servers []*spec.Server, at spec.Pos, why string) spec.Problems {
+	var all spec.Problems
+	names := make(map[string]value.Name)
+	for _, server := range servers {
+		key := fmt.Sprintf("%s %s:%d", server.Connection, server.Host, server.SSH.Port)
+		if via := server.SSH.Via; via != nil { // networks behind jump hosts may have the same addresses
+			key += " via " + string(via.Name)
+		}
+		if before, known := names[key]; known {
+			all = append(all, problem(at, "Same machine twice", "Environment %q has the same machine twice, as %q and as %q: %s.", env.Name, before, server.Name, why))
+			continue
+		}
+		names[key] = server.Name
 	}
 	return all
 }
 
-func unsupportedProxy(env *spec.Environment, p *spec.Proxy) spec.Problems {
+// outOfReach names the servers whose address means the proxy's machine itself.
+func outOfReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 	var all spec.Problems
-	if p.Kind == spec.AWSELB {
-		all = append(all, refuse(p.Pos, "Environment %q has proxy \"aws_elb\"; nginx and haproxy can be switched.", env.Name))
-	}
-	for _, server := range p.Servers {
-		if server.Connection != spec.Local {
-			all = append(all, refuse(p.Pos, "Proxy %q of environment %q runs on server %q, reached over SSH; only the local machine's proxy can be switched.", p.Kind, env.Name, server.Name))
+	for _, edge := range p.Servers {
+		for _, server := range env.Servers {
+			near := server == edge || server.Connection == spec.Local && edge.Connection == spec.Local
+			if near || !loopback(server.Address) {
+				continue
+			}
+			all = append(all, problem(p.Pos, "Address of the proxy itself", "The proxy on %q would look for server %q at %s, which is %q itself: give server %q the address that proxies connect to, address = \"…\".",
+				edge.Name, server.Name, server.Address, edge.Name, server.Name))
 		}
 	}
 	return all
+}
+
+func loopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return address == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func refuse(at spec.Pos, format string, args ...any) spec.Problem {
+	return problem(at, "Not in this version", format, args...)
+}
+
+func problem(at spec.Pos, summary, format string, args ...any) spec.Problem {
 	return spec.Problem{
 		Severity: spec.Error,
-		Summary:  "Not in this version",
+		Summary:  summary,
 		Detail:   fmt.Sprintf(format, args...) + " Nothing was started.",
 		Pos:      at,
 	}

@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 		serveApp()
 	case "run":
 		runAndDie()
+	case "agent":
+		serveAgent()
+	case "run on hosts":
+		runAndDieOnHosts()
 	default:
 		os.Exit(m.Run())
 	}
@@ -29,8 +33,9 @@ func TestMain(m *testing.M) {
 // testRelease is what a release of the test application consists of.
 type testRelease struct {
 	Version   string
-	Unhealthy bool // its health check answers 503
-	Moody     bool // it is healthy until requests come through a proxy
+	Unhealthy bool   // its health check answers 503
+	Moody     bool   // it is healthy until requests come through a proxy
+	Sick      string // name of the host on which its health check answers 503
 }
 
 // writeRelease makes a directory to ship.
@@ -55,10 +60,11 @@ func serveApp() {
 		fmt.Println("app:", err)
 		os.Exit(1)
 	}
+	host, _ := os.Hostname()
 	fmt.Println("app: serving", r.Version)
 	handler := func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("X-Slot", os.Getenv("TURNOUT_SLOT"))
-		if r.Unhealthy || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
+		if r.Unhealthy || r.Sick == host && host != "" || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		if q.URL.Path == "/slow" {
@@ -67,7 +73,7 @@ func serveApp() {
 		}
 		fmt.Fprint(w, r.Version)
 	}
-	server := &http.Server{Addr: "127.0.0.1:" + os.Getenv("TURNOUT_PORT"), Handler: http.HandlerFunc(handler)}
+	server := &http.Server{Addr: ":" + os.Getenv("TURNOUT_PORT"), Handler: http.HandlerFunc(handler)}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() {

@@ -31,7 +31,9 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	if r.Rollback && !r.repoint {
 		return "", nil
 	}
-	r.undo.pushLeisure("", r.restartFormer)
+	for _, a := range r.fleet.apps {
+		a.undo.pushLeisure("", func(ctx context.Context) error { return r.restartFormer(ctx, a) })
+	}
 	if r.Rollback {
 		return fmt.Sprintf("%s to %s: every server has it", r.toID, r.to.Name), r.point(ctx)
 	}
@@ -56,25 +58,18 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	return text, r.point(ctx)
 }
 
-// point makes the idle slot the new release's on every server, with its way back
-// armed before.
+// point makes the idle slot the new release's on every server.
 func (r *rollout) point(ctx context.Context) error {
-	if r.formerID != "" {
-		r.undo.push(fmt.Sprintf("%s holds %s again", r.to.Name, r.formerID), func(ctx context.Context) error {
-			return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
-				return r.pointOn(ctx, a, a.held[string(r.to.Name)])
-			})
-		})
-	}
-	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error { return r.pointOn(ctx, a, r.toID) })
+	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		if former := a.held[string(r.to.Name)]; former != "" {
+			a.undo.push(fmt.Sprintf("%s holds %s again", r.to.Name, former), func(ctx context.Context) error { return r.pointOn(ctx, a, former) })
+		}
+		return r.pointOn(ctx, a, r.toID)
+	})
 }
 
-// pointOn points the idle slot of one server; a slot that held nothing has
-// nothing to go back to.
+// pointOn points the idle slot of one server to a release.
 func (r *rollout) pointOn(ctx context.Context, a *app, id string) error {
-	if id == "" {
-		return nil
-	}
 	_, err := release.Point.On(ctx, a.machine, release.Pointing{Root: string(r.Environment.Root), Slot: string(r.to.Name), ID: id})
 	return err
 }
@@ -85,10 +80,10 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	r.started = true
-	if r.to.Stop != "" {
-		r.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error { return together(ctx, r.fleet.apps, r.abandon) })
-	}
 	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		if r.to.Stop != "" {
+			a.undo.push(string(r.to.Name)+" stopped", func(ctx context.Context) error { return r.abandon(ctx, a) })
+		}
 		err := r.command(ctx, a, r.to, "start", r.to.Start)
 		if err != nil {
 			r.keepLogs(a)
@@ -109,20 +104,16 @@ func (r *rollout) abandon(ctx context.Context, a *app) error {
 
 // restartFormer starts the release that the idle slot held before, and holds
 // again by now, so that a failed deploy leaves a rollback as quick as it found it.
-func (r *rollout) restartFormer(ctx context.Context) error {
-	if !r.started || r.formerID == "" || r.Environment.KeepPrevious != spec.Warm {
+func (r *rollout) restartFormer(ctx context.Context, a *app) error {
+	former := a.held[string(r.to.Name)]
+	if !r.started || former == "" || r.Environment.KeepPrevious != spec.Warm {
 		return nil
 	}
-	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
-		if a.held[string(r.to.Name)] == "" {
-			return nil
-		}
-		if err := r.command(ctx, a, r.to, "start", r.to.Start); err != nil {
-			r.notice(event.Warning, fmt.Sprintf("%s: %s could not be started again with %s: %v", a.Name(), r.to.Name, r.formerID, err),
-				"a rollback would start it again; traffic is not affected")
-		}
-		return nil
-	})
+	if err := r.command(ctx, a, r.to, "start", r.to.Start); err != nil {
+		r.notice(event.Warning, on(a, fmt.Errorf("%s could not be started again with %s: %w", r.to.Name, former, err)).Error(),
+			"a rollback would start it again; traffic is not affected")
+	}
+	return nil
 }
 
 // command runs a slot's start or stop command on a machine. Its output goes to a

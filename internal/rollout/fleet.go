@@ -36,7 +36,10 @@ type app struct {
 	*host
 	held map[string]string // release in each slot, as the survey found it
 	idle bool              // new in the spec: the slot that serves is not on it
+	undo undo
 }
+
+func (a *app) undoing() *undo { return &a.undo }
 
 // edge is one proxy on one host.
 type edge struct {
@@ -53,13 +56,15 @@ type course struct {
 	serves  value.Name // slot that receives requests, as far as is known; empty: none
 	doubt   string     // why that is not certain
 	install proxy.Install
-	back    *proxy.Restoration // takes install back; nil: nothing to take back
+	undo    undo
 	reloads int
 	took    time.Duration // from the order to serve the new slot to the first answer
 	moved   time.Time     // when it served the new slot first, by our clock; zero: not
 	probed  time.Time     // since when its listener is asked; zero: it is not
 	traffic *event.Traffic
 }
+
+func (e *edge) undoing() *undo { return &e.undo }
 
 // serving reports whether the proxy has sent requests to a slot when it was looked
 // at.
@@ -77,12 +82,12 @@ func open(ctx context.Context, r Request) (*fleet, error) {
 
 // reach connects to the machines of the environment side by side.
 func reach(ctx context.Context, r Request) *fleet {
-	hosts := make(map[*spec.Server]*host)
+	hosts := make(map[value.Name]*host)
 	var all []*host
 	add := func(server *spec.Server) {
-		if hosts[server] == nil {
-			hosts[server] = &host{server: server}
-			all = append(all, hosts[server])
+		if hosts[server.Name] == nil {
+			hosts[server.Name] = &host{server: server}
+			all = append(all, hosts[server.Name])
 		}
 	}
 	for _, server := range r.Environment.Servers {
@@ -101,7 +106,7 @@ func reach(ctx context.Context, r Request) *fleet {
 }
 
 // assemble puts the servers that were reached in their places.
-func assemble(env *spec.Environment, hosts map[*spec.Server]*host, all []*host) *fleet {
+func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *fleet {
 	f := &fleet{}
 	for _, h := range all {
 		if h.err != nil {
@@ -109,13 +114,13 @@ func assemble(env *spec.Environment, hosts map[*spec.Server]*host, all []*host) 
 		}
 	}
 	for _, server := range env.Servers {
-		if h := hosts[server]; h.err == nil {
+		if h := hosts[server.Name]; h.err == nil {
 			f.apps = append(f.apps, &app{host: h})
 		}
 	}
 	for _, p := range env.Proxies {
 		for _, server := range p.Servers {
-			if h := hosts[server]; h.err == nil {
+			if h := hosts[server.Name]; h.err == nil {
 				f.edges = append(f.edges, &edge{host: h, proxy: p})
 			}
 		}

@@ -34,9 +34,13 @@ func runAndDie() {
 		os.Exit(1)
 	}
 	m := machine.NewLocal("local")
+	d.run(func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil })
+}
+
+// run does not return.
+func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machine, error)) {
 	result := Run(context.Background(), Request{
-		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"},
-		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil },
+		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"}, Machines: machines,
 		Emit: func(e event.Event) {
 			if e.Kind == d.Kind && e.Step.Name == d.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -99,12 +103,18 @@ func (w *world) runDoomed(d doomed) {
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run", "ROLLOUT_TEST_RUN="+string(text))
+	mustBeKilled(w.t, cmd, d)
+}
+
+// mustBeKilled runs a doomed run to its end.
+func mustBeKilled(t *testing.T, cmd *exec.Cmd, d doomed) {
+	t.Helper()
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	var exit *exec.ExitError
-	err = cmd.Run()
+	err := cmd.Run()
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		w.t.Fatalf("%s %s: %v\n%s", d.Kind, d.Step, err, output.String())
+		t.Fatalf("%s %s: %v\n%s", d.Kind, d.Step, err, output.String())
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // changes nothing. What keeps a switch from starting is in the preview's
 // Problems; an error means that the machines could not be read.
 func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
-	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
+	r := &rollout{Request: request, account: newAccount(request)}
 	var err error
 	if r.fleet, err = open(ctx, request); err != nil {
 		return nil, err

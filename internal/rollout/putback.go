@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
 )
 
@@ -14,7 +16,7 @@ import (
 // on every host that can be reached. The cancelled context must not cancel the
 // way back.
 func (r *rollout) putBack(ctx context.Context, cause error) error {
-	if cause == nil || r.decided || r.undo.empty() {
+	if cause == nil || r.decided || r.untouched() {
 		return cause
 	}
 	cancelled := ctx.Err() != nil
@@ -26,8 +28,7 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
 		r.rejoin(ctx, cause)
-		text, err := r.undo.run(ctx, cancelled)
-		return text, joined([]error{err, r.proveBack(ctx)})
+		return r.unwind(ctx, cancelled)
 	})
 	_ = r.stopProbers(ctx) // they end with the session in any case
 	if err != nil {
@@ -37,26 +38,42 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	return errors.Join(cause, r.finish(ctx, event.Failed, cause))
 }
 
-// proveBack asks every proxy whether it serves what it served before. One that
-// did not answer before is asked nothing.
-func (r *rollout) proveBack(ctx context.Context) error {
-	if !r.touched || r.first {
+// untouched reports whether there is nothing to take back.
+func (r *rollout) untouched() bool {
+	return !slices.ContainsFunc(r.fleet.edges, func(e *edge) bool { return !e.undo.empty() }) &&
+		!slices.ContainsFunc(r.fleet.apps, func(a *app) bool { return !a.undo.empty() })
+}
+
+// unwind takes everything back: the proxies first, and only when none of them can
+// send requests to the new slot any more, that slot.
+func (r *rollout) unwind(ctx context.Context, hurry bool) (string, error) {
+	traffic, err := unwind(ctx, r.fleet.edges, hurry)
+	if err != nil {
+		return traffic, err
+	}
+	slot, err := unwind(ctx, r.fleet.apps, hurry)
+	if errors.Is(err, machine.ErrLost) {
+		r.notice(event.Warning, err.Error(), fmt.Sprintf("%s receives no traffic; the next deploy puts it right", r.to.Name))
+		err = nil
+	}
+	return strings.Join(slices.DeleteFunc([]string{traffic, slot}, func(s string) bool { return s == "" }), ", "), err
+}
+
+// proveBack asks a proxy whether it serves what it served before. One that did
+// not answer before, or is new, is asked nothing.
+func (r *rollout) proveBack(ctx context.Context, e *edge) error {
+	if e.live.Running == nil {
 		return nil
 	}
-	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		if e.live.Running == nil {
-			return nil
-		}
-		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-		if err != nil {
-			return err
-		}
-		if live.Running == nil || live.Running.Slot != r.from.Name {
-			return fmt.Errorf("the proxy does not serve %s again: %s", r.from.Name, describe(live))
-		}
-		e.serves, e.doubt = r.from.Name, ""
-		return nil
-	})
+	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
+	if err != nil {
+		return err
+	}
+	if live.Running == nil || live.Running.Slot != r.from.Name {
+		return fmt.Errorf("the proxy does not serve %s again: %s", r.from.Name, describe(live))
+	}
+	e.serves, e.doubt = r.from.Name, ""
+	return nil
 }
 
 // whereabouts says what each proxy serves, as far as that is known.

@@ -3,19 +3,25 @@ package rollout
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/state"
 )
 
+// rejoinTime bounds a new session with a host whose session was lost: the hosts
+// that can be reached wait for their way back meanwhile.
+const rejoinTime = 1500 * time.Millisecond
+
 // rejoin opens a session anew with hosts whose session was lost, so that what
 // was begun on them can be taken back. It is tried once: a host that stays away
 // is named by whatever is tried on it next.
 func (r *rollout) rejoin(ctx context.Context, cause error) {
-	if !errors.Is(cause, machine.ErrLost) {
+	if r.Hurried || !errors.Is(cause, machine.ErrLost) {
 		return
 	}
+	ctx, stop := context.WithTimeout(ctx, rejoinTime)
+	defer stop()
 	locked := make(map[*host]bool)
 	for _, e := range r.fleet.edges {
 		locked[e.host] = true
@@ -43,7 +49,7 @@ func (r *rollout) relock(ctx context.Context, h *host) error {
 		return err
 	}
 	if n := len(journal.Entries); n == 0 || journal.Entries[n-1].Run != r.Run.ID {
-		return fmt.Errorf("another run has taken over")
+		return errors.New("another run has taken over")
 	}
 	return nil
 }

@@ -54,7 +54,6 @@ type rollout struct {
 	Request
 	fleet   *fleet
 	account *account
-	undo    *undo
 
 	first     bool       // nothing serves yet
 	from, to  *spec.Slot // from is nil at the first deploy
@@ -64,7 +63,6 @@ type rollout struct {
 	warm      bool       // a rollback found its target running and healthy
 	repoint   bool       // a rollback goes to a release that the idle slot does not hold everywhere
 	started   bool       // the idle slot's start command was run
-	touched   bool       // a proxy's configuration or traffic may have been changed
 	decided   bool       // past the commit point: forward only
 	committed time.Time  // when traffic was ordered to move
 }
@@ -72,7 +70,7 @@ type rollout struct {
 // Run deploys or rolls back, and returns the account of it. Steps are emitted
 // as they happen; the account itself is emitted last.
 func Run(ctx context.Context, request Request) event.Switch {
-	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
+	r := &rollout{Request: request, account: newAccount(request)}
 	err := r.run(ctx)
 	result := r.account.close(r, err)
 	r.Emit(event.Event{Kind: event.SwitchDone, Switch: &result})

@@ -26,7 +26,7 @@ const interrupted event.Outcome = "interrupted"
 // more. It returns what it did, empty when there was nothing to do. It may be
 // called any number of times, and die at any point.
 func Recover(ctx context.Context, request Request) (did string, err error) {
-	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
+	r := &rollout{Request: request, account: newAccount(request)}
 	if r.fleet, err = open(ctx, request); err != nil {
 		return "", err
 	}

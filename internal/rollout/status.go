@@ -46,7 +46,7 @@ type ProxyStatus struct {
 // Inspect reads what serves now. Nothing is changed and no lock is taken. A
 // server that can't be reached is named, and the others are asked.
 func Inspect(ctx context.Context, request Request) (*Status, error) {
-	r := &rollout{Request: request, account: newAccount(request), undo: newUndo()}
+	r := &rollout{Request: request, account: newAccount(request)}
 	var err error
 	if r.fleet, err = openSome(ctx, request); err != nil {
 		return nil, err

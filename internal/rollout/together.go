@@ -43,9 +43,13 @@ func allOrNone[H named](ctx context.Context, hosts []H, do func(context.Context,
 	})
 }
 
-// on adds the host's name to an error that does not begin with it.
+// on adds the host's name to an error that does not begin with it, as in "edge01:"
+// or "edge01 through nginx:".
 func on(host named, err error) error {
-	if err == nil || strings.HasPrefix(err.Error(), host.Name()+": ") {
+	if err == nil {
+		return nil
+	}
+	if rest, ok := strings.CutPrefix(err.Error(), host.Name()); ok && strings.ContainsAny(rest[:min(1, len(rest))], ": ") {
 		return err
 	}
 	return fmt.Errorf("%s: %w", host.Name(), err)

@@ -33,8 +33,6 @@ func (r *rollout) prepare(ctx context.Context) (string, error) {
 	if err := r.journal(ctx, "install", state.Begin); err != nil {
 		return "", err
 	}
-	r.touched = true
-	r.undo.push("configuration as before", func(ctx context.Context) error { return together(ctx, r.fleet.edges, r.restore) })
 	if err := together(ctx, r.fleet.edges, r.install); err != nil {
 		return "", err
 	}
@@ -76,32 +74,30 @@ func (r *rollout) verify(ctx context.Context, e *edge) error {
 	return err
 }
 
-// install puts the configuration in place.
+// install puts the configuration in place. The way back is armed before: a
+// session that is lost in the middle leaves it open whether that was done.
 func (r *rollout) install(ctx context.Context, e *edge) error {
-	e.back = &proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
+	e.undo.push("", func(ctx context.Context) error { return r.proveBack(ctx, e) })
+	back := proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
+	if e.live.Exists || e.live.Running == nil { // a file that had been deleted under a serving proxy stays, or the site would go
+		e.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
+			_, err := proxy.Restore.On(ctx, e.machine, back)
+			return err
+		})
+	}
 	installed, err := proxy.Put.On(ctx, e.machine, e.install)
 	if err != nil {
 		return err
 	}
-	e.back.Previous, e.back.Expect = installed.Previous, installed.Generation
+	back.Previous, back.Expect = installed.Previous, installed.Generation
 	if installed.Reloaded {
 		e.reloads++
 	}
 	if installed.Saved != "" {
-		r.notice(event.Warning, on(e, fmt.Errorf("%s was edited by hand; the edited file is kept as %s", e.site.Config, installed.Saved)).Error(),
+		r.notice(event.Warning, r.at(e, fmt.Sprintf("%s was edited by hand; the edited file is kept as %s", e.site.Config, installed.Saved)),
 			"put the change into the spec or into a template of your own, or the next deploy writes over it again")
 	}
 	return nil
-}
-
-// restore takes an install back. A file that had been deleted under a serving
-// proxy stays, or the site would go.
-func (r *rollout) restore(ctx context.Context, e *edge) error {
-	if e.back == nil || !e.live.Exists && e.live.Running != nil {
-		return nil
-	}
-	_, err := proxy.Restore.On(ctx, e.machine, *e.back)
-	return err
 }
 
 // ready waits until the proxy can send requests to every server of the new slot.
@@ -156,10 +152,7 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 	if err := r.journal(ctx, "commit", state.Begin); err != nil {
 		return "", err
 	}
-	if !r.first {
-		r.account.moved = true
-		r.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return together(ctx, r.fleet.edges, r.moveBack) })
-	}
+	r.account.moved = !r.first
 	r.committed = time.Now()
 	if err := together(ctx, r.fleet.edges, r.move); err != nil {
 		return "", err
@@ -170,6 +163,9 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 
 // move sends one proxy's traffic to the new slot.
 func (r *rollout) move(ctx context.Context, e *edge) error {
+	if !r.first {
+		e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
+	}
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
 	selected, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
@@ -180,9 +176,10 @@ func (r *rollout) move(ctx context.Context, e *edge) error {
 	return nil
 }
 
-// moveBack sends one proxy's traffic to the slot that served before.
+// moveBack sends one proxy's traffic to the slot that served before, unless it
+// never went elsewhere.
 func (r *rollout) moveBack(ctx context.Context, e *edge) error {
-	_, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.from.Name})
+	err := r.lead(ctx, e, r.from)
 	if err == nil {
 		e.serves, e.doubt = r.from.Name, ""
 	}

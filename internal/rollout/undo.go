@@ -2,11 +2,14 @@ package rollout
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 )
 
-// undo remembers how to take back what was done, newest first. It is armed as
-// soon as something is done and stays unused when the switch succeeds.
+// undo remembers how to take back what was done on one host, newest first. It is
+// armed as soon as something is done and stays unused when the switch succeeds.
+// Each host has its own, so that one that hangs holds up no other.
 type undo struct {
 	acts []act
 }
@@ -19,8 +22,6 @@ type act struct {
 	do      func(context.Context) error
 }
 
-func newUndo() *undo { return &undo{} }
-
 func (u *undo) push(what string, do func(context.Context) error) {
 	u.acts = append(u.acts, act{what: what, do: do})
 }
@@ -32,8 +33,9 @@ func (u *undo) pushLeisure(what string, do func(context.Context) error) {
 func (u *undo) empty() bool { return len(u.acts) == 0 }
 
 // run takes everything back, newest first, and goes on past a failure: traffic
-// that can be put back is put back even where a file could not be.
-func (u *undo) run(ctx context.Context, hurry bool) (string, error) {
+// that can be put back is put back even where a file could not be. It returns
+// what was done.
+func (u *undo) run(ctx context.Context, hurry bool) ([]string, error) {
 	var did []string
 	var errs []error
 	for i := len(u.acts) - 1; i >= 0; i-- {
@@ -50,5 +52,34 @@ func (u *undo) run(ctx context.Context, hurry bool) (string, error) {
 		}
 	}
 	u.acts = nil
-	return strings.Join(did, ", "), joined(errs)
+	return did, joined(errs)
+}
+
+// undoable is a host on which something may have to be taken back.
+type undoable interface {
+	named
+	undoing() *undo
+}
+
+// unwind takes back what was done on hosts, side by side. Its text tells once
+// what was done on several.
+func unwind[H undoable](ctx context.Context, hosts []H, hurry bool) (string, error) {
+	var mu sync.Mutex
+	did := make(map[string][]string, len(hosts))
+	err := together(ctx, hosts, func(ctx context.Context, h H) error {
+		texts, err := h.undoing().run(ctx, hurry)
+		mu.Lock()
+		defer mu.Unlock()
+		did[h.Name()] = texts
+		return err
+	})
+	var all []string
+	for _, h := range hosts {
+		for _, text := range did[h.Name()] {
+			if !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return strings.Join(all, ", "), err
 }

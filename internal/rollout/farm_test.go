@@ -1,0 +1,317 @@
+package rollout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/health"
+	"github.com/org/deploy-action/internal/hosttest"
+	"github.com/org/deploy-action/internal/loadtest"
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/probe"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
+	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/state"
+	"github.com/org/deploy-action/internal/value"
+)
+
+// farm is an environment on hosts of their own: two servers behind an nginx and a
+// HAProxy, each reached through an agent on it.
+type farm struct {
+	t     *testing.T
+	hosts *hosttest.Fleet
+	env   *spec.Environment
+
+	mu     sync.Mutex
+	open   map[string]machine.Machine
+	agents map[string]*exec.Cmd
+	away   map[string]bool // hosts that no agent can be started on
+	hook   func(event.Event)
+	notes  []string
+}
+
+// program is where this test binary lies on the hosts: it is agent and
+// application there.
+const program = "/srv/program"
+
+func newFarm(t *testing.T, servers ...string) *farm {
+	t.Helper()
+	proxytest.Need(t, "nginx")
+	proxytest.Need(t, "haproxy")
+	f := &farm{t: t, open: make(map[string]machine.Machine), agents: make(map[string]*exec.Cmd), away: make(map[string]bool)}
+	t.Cleanup(func() {
+		for _, m := range f.open {
+			_ = m.Close()
+		}
+	})
+	f.hosts = hosttest.Start(t, append(servers, "proxy1", "proxy2")...)
+	for _, name := range append(servers, "proxy1", "proxy2") {
+		f.install(name)
+	}
+	f.hosts.Host("proxy1").StartNGINX(t)
+	f.hosts.Host("proxy2").StartHAProxy(t)
+	f.env = f.environment(servers)
+	return f
+}
+
+func (f *farm) install(host string) {
+	f.t.Helper()
+	binary, err := os.Open(os.Args[0])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer binary.Close()
+	cmd := f.hosts.Host(host).Command("sh", "-c", "cat >"+program+" && chmod 755 "+program)
+	cmd.Stdin = binary
+	if out, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func (f *farm) server(name string) *spec.Server {
+	h := f.hosts.Host(name)
+	return &spec.Server{Name: value.Name(name), Connection: spec.SSH, Host: h.Address, Address: h.Address}
+}
+
+func (f *farm) environment(servers []string) *spec.Environment {
+	env := &spec.Environment{
+		Name: "shop", Root: "/srv/shop", StateDir: "/var/lib/turnout/shop", KeepReleases: 3,
+		Health: spec.Health{
+			HTTP: &spec.HTTPCheck{Path: "/healthz"}, Interval: 20 * time.Millisecond, Timeout: 2 * time.Second,
+			HealthyAfter: 2, Deadline: 20 * time.Second,
+		},
+		Proxies: []*spec.Proxy{{
+			Kind: spec.NGINX, Servers: []*spec.Server{f.server("proxy1")}, Listen: value.Listen{Port: 80},
+			Config: "/etc/nginx/conf.d/shop.conf", Main: "/etc/nginx/nginx.conf", ErrorLog: "/var/log/nginx/error.log",
+		}, {
+			Kind: spec.HAProxy, Servers: []*spec.Server{f.server("proxy2")}, Listen: value.Listen{Port: 80},
+			Config: "/etc/haproxy/conf.d/shop.cfg", Main: "/etc/haproxy/haproxy.cfg", Socket: "/run/haproxy/admin.sock",
+			Reload: hosttest.HAProxyReload,
+		}},
+		Drain: 100 * time.Millisecond, Watch: 200 * time.Millisecond, Probe: 50, KeepPrevious: spec.Warm,
+		LockTimeout: 10 * time.Second, StartTimeout: 10 * time.Second,
+	}
+	for _, name := range servers {
+		env.Servers = append(env.Servers, f.server(name))
+	}
+	for i, name := range []value.Name{"blue", "green"} {
+		pid := fmt.Sprintf("/run/%s.pid", name)
+		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
+		start := stop + fmt.Sprintf(`; ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
+		env.Slots = append(env.Slots, &spec.Slot{Name: name, Port: value.Port(8081 + i), Start: start, Stop: stop})
+	}
+	return env
+}
+
+// entry is how a process is started on a host, in words that another process can
+// be told.
+func (f *farm) entry(host string) []string { return f.hosts.Host(host).Command("env").Args }
+
+// get opens the session with a server, and anew when its agent has gone.
+func (f *farm) get(ctx context.Context, server *spec.Server) (machine.Machine, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := string(server.Name)
+	if f.away[name] {
+		return nil, fmt.Errorf("%s: unreachable: no route to host", name)
+	}
+	if m := f.open[name]; m != nil && f.agents[name].ProcessState == nil {
+		return m, nil
+	}
+	m, cmd, err := dialAgent(ctx, name, f.entry(name))
+	if err == nil {
+		f.open[name], f.agents[name] = m, cmd
+	}
+	return m, err
+}
+
+// dialAgent starts an agent on a host.
+func dialAgent(ctx context.Context, name string, entry []string) (machine.Machine, *exec.Cmd, error) {
+	cmd := exec.Command(entry[0], append(entry[1:], "ROLLOUT_TEST_ROLE=agent", "GORACE=atexit_sleep_ms=0", program)...)
+	cmd.Stderr = os.Stderr
+	in, errIn := cmd.StdinPipe()
+	out, errOut := cmd.StdoutPipe()
+	if err := errors.Join(errIn, errOut, cmd.Start()); err != nil {
+		return nil, nil, err
+	}
+	m, err := machine.Dial(ctx, name, out, in)
+	return m, cmd, err
+}
+
+// killAgent ends the agent on a host with SIGKILL and waits until it is gone.
+func (f *farm) killAgent(host string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := machine.Run.On(f.t.Context(), f.open[host], machine.Command{Shell: "kill -KILL $PPID"})
+	if !errors.Is(err, machine.ErrLost) {
+		f.t.Errorf("the agent on %s outlived its end: %v", host, err)
+	}
+	_ = f.agents[host].Wait()
+}
+
+// serveAgent is the process of an agent.
+func serveAgent() {
+	err := machine.Serve(context.Background(), os.Stdin, os.Stdout,
+		machine.Handle(machine.Run), machine.Handle(machine.Tail),
+		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Prune),
+		machine.Handle(state.Acquire), machine.Handle(state.Release), machine.Handle(state.LockStatus),
+		machine.Handle(state.Append), machine.Handle(state.Journal), machine.Handle(state.Finish),
+		machine.Handle(state.Record), machine.Handle(state.History),
+		machine.Handle(health.Await), machine.Handle(health.Once),
+		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
+		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Put), machine.Handle(proxy.Restore),
+		machine.Handle(proxy.Select), machine.Handle(proxy.Connections), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// request is a deploy of a release, or a rollback without one.
+func (f *farm) request(release string) Request {
+	return Request{
+		Environment: f.env, Release: release, Rollback: release == "",
+		Run: Identity{ID: fmt.Sprintf("run-%d", time.Now().UnixNano()), Command: "deploy"}, Machines: f.get, Emit: f.emit,
+	}
+}
+
+func (f *farm) emit(e event.Event) {
+	if f.hook != nil {
+		f.hook(e)
+	}
+	if e.Note != nil {
+		f.mu.Lock()
+		f.notes = append(f.notes, e.Note.Text)
+		f.mu.Unlock()
+	}
+}
+
+// told reports whether anyone was told something, and forgets it.
+func (f *farm) told(text string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	said := strings.Contains(strings.Join(f.notes, "\n"), text)
+	f.notes = nil
+	return said
+}
+
+func (f *farm) run(request Request) event.Switch { return Run(f.t.Context(), request) }
+
+func (f *farm) deploy(r testRelease) event.Switch {
+	f.t.Helper()
+	return f.must(f.run(f.request(writeRelease(f.t, r))))
+}
+
+func (f *farm) must(result event.Switch) event.Switch {
+	f.t.Helper()
+	if result.Outcome != event.Succeeded {
+		f.t.Fatalf("%s: %s", result.Outcome, result.Reason)
+	}
+	return result
+}
+
+// serves fails the test unless every proxy answers with that version, from every
+// server.
+func (f *farm) serves(version string) {
+	f.t.Helper()
+	for _, p := range f.env.Proxies {
+		for range 2 * len(f.env.Servers) {
+			status, body, err := proxytest.Get("http://" + p.Servers[0].Address + "/")
+			if err != nil || status != 200 || body != version {
+				f.t.Fatalf("%s answers %d %q %v, want 200 %q", p.Servers[0].Name, status, body, err, version)
+			}
+		}
+	}
+}
+
+// sound is the status, which must be readable and find nothing wrong.
+func (f *farm) sound() *Status {
+	f.t.Helper()
+	status, err := Inspect(f.t.Context(), f.request(""))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if len(status.Drift) > 0 || status.Unsettled != "" || len(status.Unreached) > 0 || status.Holder != nil {
+		f.t.Errorf("status: %+v", status)
+	}
+	return status
+}
+
+// load is clients at work on every proxy.
+func (f *farm) load() (stop func()) {
+	var all []*loadtest.Load
+	for _, p := range f.env.Proxies {
+		address := value.Address(p.Servers[0].Address + ":80")
+		all = append(all, loadtest.Start(context.Background(), address, "shop", loadtest.Fresh(1, 10*time.Millisecond), loadtest.KeepAlive(1, 10*time.Millisecond)))
+	}
+	stopAll := func() loadtest.Record {
+		var seen loadtest.Record
+		for _, l := range all {
+			seen = append(seen, l.Stop()...)
+		}
+		return seen
+	}
+	f.t.Cleanup(func() { stopAll() })
+	return func() {
+		f.t.Helper()
+		seen := stopAll()
+		if failed := seen.Failed(); len(failed) > 0 {
+			f.t.Errorf("%d of %d requests failed, the first: %+v", len(failed), len(seen), failed[0])
+		}
+		f.t.Logf("%d requests, %d failed", len(seen), len(seen.Failed()))
+	}
+}
+
+// doomedOnHosts is a run in a process of its own, with agents on hosts.
+type doomedOnHosts struct {
+	doomed
+	Entries map[string][]string
+}
+
+// runAndDieOnHosts is the process of a doomed run.
+func runAndDieOnHosts() {
+	var d doomedOnHosts
+	data, err := io.ReadAll(os.Stdin)
+	if err == nil {
+		err = json.Unmarshal(data, &d)
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	d.run(func(ctx context.Context, server *spec.Server) (machine.Machine, error) {
+		m, _, err := dialAgent(ctx, string(server.Name), d.Entries[string(server.Name)])
+		return m, err
+	})
+}
+
+// kill runs a deploy that is killed at a point.
+func (f *farm) kill(d doomed) {
+	f.t.Helper()
+	on := doomedOnHosts{doomed: d, Entries: make(map[string][]string)}
+	for _, server := range append(append([]*spec.Server(nil), f.env.Servers...), f.env.Proxies[0].Servers[0], f.env.Proxies[1].Servers[0]) {
+		on.Entries[string(server.Name)] = f.entry(string(server.Name))
+	}
+	text, err := json.Marshal(on)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run on hosts")
+	cmd.Stdin = bytes.NewReader(text)
+	mustBeKilled(f.t, cmd, d)
+}
