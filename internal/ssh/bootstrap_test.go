@@ -208,7 +208,7 @@ func TestInstalledAgents(t *testing.T) {
 	newer := options(t)
 	newer.Version = "2.0.0"
 	refuse(t, newer, server, ssh.Agent, path+" on the server is turnout "+version+", this is turnout 2.0.0: install the same version on both")
-	server.SSH.Agent = script(t, "[ $1 = version ] && echo turnout 0.0.1 && exit\nprintf '\\0\\0\\0\\035{\"kind\":\"hello\",\"version\":99}'\n")
+	server.SSH.Agent = script(t, "[ $1 = version ] && echo turnout 0.0.1 && exit\nprintf '\\0\\0\\0\\016h\\0\\0\\0\\0{\"version\":99}'\n")
 	refuse(t, newer, server, ssh.Agent, "is turnout 0.0.1 and this is turnout 2.0.0: speaks version 99 of the protocol")
 	server.SSH.Agent = "/nowhere/turnout"
 	refuse(t, options(t), server, ssh.Agent, "/nowhere/turnout is not there, or this user may not execute it")
