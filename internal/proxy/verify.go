@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
@@ -55,6 +56,9 @@ func (in Install) verify(ctx context.Context, at machine.At) (Verified, error) {
 	}
 	t := trial{site: s, at: at, file: in.file(live), former: former, existed: live.Exists}
 	way, output, err := t.run(ctx)
+	if err != nil && s.Hostname == "" && strings.Contains(output, "duplicate default server") {
+		err = fmt.Errorf("another site of this nginx is the default one already (Debian's is /etc/nginx/sites-enabled/default): remove it, or give the proxy a hostname: %w", err)
+	}
 	if err != nil {
 		return Verified{}, err
 	}

@@ -59,6 +59,16 @@ func TestVerifyLeavesTheTreeAsItIs(t *testing.T) {
 	})
 }
 
+func TestVerifyBesideAnotherDefaultSite(t *testing.T) {
+	w := newWorld(t, proxy.NGINX)
+	in := w.request("blue")
+	other := "server { listen " + w.site.Listen.String() + " default_server; }\n"
+	must(t, os.WriteFile(filepath.Join(filepath.Dir(string(w.site.Config)), "default.conf"), []byte(other), 0o644))
+	if _, err := proxy.Verify.On(t.Context(), w.local, in); err == nil || !strings.Contains(err.Error(), "give the proxy a hostname") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestVerifyWhereNamespacesAreMissing(t *testing.T) {
 	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
 		w := newWorld(t, kind)

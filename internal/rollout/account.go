@@ -3,8 +3,9 @@ package rollout
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -137,17 +138,24 @@ func Refused(d *plan.Deploy, err error) event.Switch {
 	return a.result
 }
 
-// publicURL is where people reach the environment, as far as the spec tells.
+// publicURL is where people reach the environment, as far as the spec tells: by
+// its hostname, else at the address of the first proxy.
 func publicURL(p *spec.Proxy) string {
 	host := string(p.Hostname)
 	if host == "" || strings.HasPrefix(host, "*") {
 		host = p.Listen.Host
 	}
+	if host == "0.0.0.0" || host == "::" {
+		host = ""
+	}
+	if host == "" && p.Servers[0].Connection == spec.SSH {
+		host = p.Servers[0].Host
+	}
 	if host == "" {
 		host = "localhost"
 	}
 	if p.Listen.Port == 80 {
-		return "http://" + host
+		return "http://" + strings.TrimSuffix(net.JoinHostPort(host, ""), ":")
 	}
-	return fmt.Sprintf("http://%s:%d", host, p.Listen.Port)
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(p.Listen.Port)))
 }

@@ -151,7 +151,9 @@ func (o options) metrics(s site) []beside.Contender {
 // peers run a command so many times.
 func (o options) peers(s site, times int) []beside.Contender {
 	var all []beside.Contender
-	add := func(name string, args []string) { all = append(all, beside.Contender{Name: name, Args: repeat(args, times), Env: s.ansibleEnv()}) }
+	add := func(name string, args []string) {
+		all = append(all, beside.Contender{Name: name, Args: repeat(args, times), Env: s.ansibleEnv()})
+	}
 	if o.droneSSH != "" {
 		scripts := []string{o.droneSSH, "-H", strings.Join(s.addresses(), ","), "-p", port, "-u", userName, "-i", s.path("id")}
 		for range times {
