@@ -93,6 +93,9 @@ func stages(p *plan.Plan) []event.Stage {
 		described := event.Stage{
 			Name: stage.Name, Leg: stage.Leg, Type: stage.Type, Body: stage.Body(), Rollback: stage.Rollback, Pos: stage.Pos,
 		}
+		if stage.Task != nil {
+			described.Servers = len(stage.Task.Servers())
+		}
 		for _, need := range stage.Needs {
 			described.Needs = append(described.Needs, need.Name)
 		}

@@ -63,7 +63,7 @@ func (c *Console) Close() error {
 		c.live.close()
 	}
 	for _, s := range c.run.running {
-		c.group(s, "")
+		c.groups(s, "")
 	}
 	c.flush()
 	if c.err != nil {
@@ -155,14 +155,20 @@ func (c *Console) grouped() bool { return c.options.GitHub && !c.options.Verbose
 
 func (c *Console) retry(s *stage, a *event.Attempt) {
 	text := fmt.Sprintf("attempt %d of %d failed: %s; next in %s", a.Number, a.Of, a.Error, human(a.Wait))
-	if c.live != nil {
+	switch {
+	case a.Server != "":
+		c.own(c.prefix(s), again, pad(a.Server, 8)+"  "+text)
+	case c.live != nil:
 		c.own("", again, c.bold(s.name)+"  "+text)
-		return
+	default:
+		c.own(c.prefix(s), again, text)
 	}
-	c.own(c.prefix(s), again, text)
 }
 
 func (c *Console) step(s *stage, at *event.Step) {
+	if at.Server != "" {
+		c.group(s, at.Server, at.Log)
+	}
 	if at.Text == "" && at.Error == "" && at.Server == "" {
 		return // it had nothing to do
 	}

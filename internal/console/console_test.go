@@ -170,20 +170,28 @@ func foreign(text string) (during, after []event.Event) {
 }
 
 func TestMuchOutputInGitHub(t *testing.T) {
-	var out bytes.Buffer
-	c := console.New(&out, console.Options{GitHub: true})
-	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
-	line := strings.Repeat("x", 99)
-	for i := range 100_000 { // 10 MB
-		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: fmt.Sprintf("%06d %s", i, line)}})
-	}
-	c.Event(event.Event{Kind: event.StageFinished, Stage: "build", Result: &event.Result{Outcome: event.Succeeded, Log: "build.log"}})
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text := out.String()
-	if len(text) > 5<<20 || !strings.Contains(text, "lines before this left out; the whole log is in build.log\n") || !strings.Contains(text, "│ 099999 x") {
-		t.Errorf("%d bytes, %.200q", len(text), text)
+	for server, prefix := range map[string]string{"": "│ ", "web1": "│ web1 │ "} {
+		var out bytes.Buffer
+		c := console.New(&out, console.Options{GitHub: true})
+		c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
+		line := strings.Repeat("x", 99)
+		for i := range 100_000 { // 10 MB
+			c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: fmt.Sprintf("%06d %s", i, line), Server: server}})
+		}
+		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: "quiet", Server: "web2"}})
+		c.Event(event.Event{Kind: event.StepFinished, Stage: "build", Step: &event.Step{Name: "t", Server: "web1", Text: "done", Log: "build.log"}})
+		c.Event(event.Event{Kind: event.StepFinished, Stage: "build", Step: &event.Step{Name: "t", Server: "web2", Text: "done", Log: "web2.log"}})
+		c.Event(event.Event{Kind: event.StageFinished, Stage: "build", Result: &event.Result{Outcome: event.Succeeded, Log: "build.log"}})
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text := out.String()
+		if len(text) > 6<<20 || strings.Count(text, "left out; the whole log is in build.log\n") != 1 || !strings.Contains(text, prefix+"099999 x") {
+			t.Errorf("%s: %d bytes, %.200q", server, len(text), text)
+		}
+		if !strings.Contains(text, "::group::build on web2\n│ web2 │ quiet\n::endgroup::\n") {
+			t.Errorf("%s: web2 is not told apart", server)
+		}
 	}
 }
 
@@ -192,7 +200,9 @@ func TestStagesThatNeverEnd(t *testing.T) {
 	c := console.New(&out, console.Options{GitHub: true})
 	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
 	c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: "last words"}})
-	if err := c.Close(); err != nil || !strings.Contains(out.String(), "│ last words\n::endgroup::\n") {
+	c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: "and mine", Server: "web1"}})
+	const want = "::group::build\n│ last words\n::endgroup::\n::group::build on web1\n│ web1 │ and mine\n::endgroup::\n"
+	if err := c.Close(); err != nil || !strings.Contains(out.String(), want) {
 		t.Errorf("%v, %q", err, out.String())
 	}
 }

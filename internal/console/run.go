@@ -91,7 +91,11 @@ func (r *run) stage(name string) *stage {
 }
 
 func (r *run) startStage(name string) *stage {
-	s := &stage{id: name, name: r.shown(name), task: r.planned[name].Body == "task", began: time.Now(), running: true}
+	planned := r.planned[name]
+	s := &stage{
+		doing: doing{began: time.Now()}, id: name, name: r.shown(name),
+		task: planned.Body == "task", servers: planned.Servers, running: true,
+	}
 	r.running = append(r.running, s)
 	if len(r.running) > 1 {
 		for _, s := range r.running {

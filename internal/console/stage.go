@@ -22,29 +22,36 @@ const (
 
 // stage is a stage, as far as the console follows it.
 type stage struct {
+	doing
 	id      string
 	name    string // as it is shown
 	task    bool
+	servers int // of a task: how many it is for; 0 where that is not known
 	running bool
 	beside  bool // another one has run beside it
-	began   time.Time
 
-	retried *event.Attempt // the last attempt that failed
-	next    time.Time      // when the one after it begins
-	last    string         // line that it put out
-	steps   []*step        // running, in the order they began
-	passed  int            // servers of a task that are done
-	failed  int            // and those that failed
-	lines   backlog        // of a group
+	steps  []*step // running, in the order they began
+	passed int     // servers of a task that are done
+	failed int     // and those that failed
+	lines  backlog // of its groups
 }
 
 // step is a step that is running.
 type step struct {
+	doing
 	event.Step
-	began    time.Time
 	progress event.Progress
-	last     string // line that its server put out
 }
+
+// doing is what is known of something that takes its time and may be repeated.
+type doing struct {
+	began   time.Time
+	retried *event.Attempt // the last attempt that failed
+	next    time.Time      // when the one after it begins
+	last    string         // line that it put out
+}
+
+func (d *doing) again(a *event.Attempt) { d.retried, d.next, d.last = a, time.Now().Add(a.Wait), "" }
 
 // take notes an event of the stage.
 func (s *stage) take(e event.Event) {
@@ -52,10 +59,9 @@ func (s *stage) take(e event.Event) {
 	case event.StageOutput:
 		s.said(e.Output)
 	case event.StageRetry:
-		s.retried, s.next = e.Attempt, time.Now().Add(e.Attempt.Wait)
-		s.last, s.passed, s.failed = "", 0, 0
+		s.retry(e.Attempt)
 	case event.StepStarted:
-		s.steps = append(s.steps, &step{Step: *e.Step, began: time.Now()})
+		s.steps = append(s.steps, &step{doing: doing{began: time.Now()}, Step: *e.Step})
 	case event.StepProgress:
 		if at := s.step(*e.Step); at != nil {
 			at.progress = *e.Progress
@@ -73,6 +79,21 @@ func (s *stage) step(meant event.Step) *step {
 		}
 	}
 	return nil
+}
+
+// retry notes that an attempt failed: of a task on one server, or of the stage,
+// which then begins anew on all of them.
+func (s *stage) retry(a *event.Attempt) {
+	if a.Server == "" {
+		s.again(a)
+		s.passed, s.failed = 0, 0
+		return
+	}
+	for _, at := range s.steps {
+		if at.Server == a.Server {
+			at.again(a)
+		}
+	}
 }
 
 func (s *stage) stepFinished(done event.Step) {
@@ -121,7 +142,7 @@ func (s *stage) label(at *event.Step) string {
 type backlog struct {
 	chunks  []event.Output
 	bytes   int
-	dropped int // lines
+	dropped map[string]int // lines, by the server that wrote them
 }
 
 func (b *backlog) add(o event.Output) {
@@ -129,24 +150,48 @@ func (b *backlog) add(o event.Output) {
 	b.bytes += len(o.Text) + 1
 	for b.bytes > maxBacklog {
 		first := b.chunks[0]
+		if b.dropped == nil {
+			b.dropped = make(map[string]int)
+		}
+		b.dropped[first.Server] += strings.Count(first.Text, "\n") + 1
 		b.bytes -= len(first.Text) + 1
-		b.dropped += strings.Count(first.Text, "\n") + 1
 		b.chunks[0] = event.Output{}
 		b.chunks = b.chunks[1:]
 	}
 }
 
-// group prints the output of a stage as a closed group of GitHub's log.
-func (c *Console) group(s *stage, log string) {
-	if len(s.lines.chunks) == 0 {
+// take removes what a server wrote, and tells how many lines of it are lost.
+func (b *backlog) take(server string) (chunks []event.Output, dropped int) {
+	b.chunks = slices.DeleteFunc(b.chunks, func(o event.Output) bool {
+		if o.Server != server {
+			return false
+		}
+		chunks = append(chunks, o)
+		b.bytes -= len(o.Text) + 1
+		return true
+	})
+	dropped = b.dropped[server]
+	delete(b.dropped, server)
+	return chunks, dropped
+}
+
+// group prints the output of a stage, or of a task on one server, as a closed
+// group of GitHub's log.
+func (c *Console) group(s *stage, server, log string) {
+	chunks, dropped := s.lines.take(server)
+	if len(chunks) == 0 && dropped == 0 {
 		return
 	}
-	fmt.Fprintf(&c.out, "::group::%s\n", unbracket(s.name))
-	if s.lines.dropped > 0 {
-		fmt.Fprintf(&c.out, "  … %s before this left out; the whole log is in %s\n", count(s.lines.dropped, "line"), unbracket(strip(log)))
+	title := s.name
+	if server != "" {
+		title += " on " + strip(server)
 	}
-	for _, o := range s.lines.chunks {
-		prefix := "│ " + serverPrefix(o.Server)
+	fmt.Fprintf(&c.out, "::group::%s\n", unbracket(title))
+	if dropped > 0 {
+		fmt.Fprintf(&c.out, "  … %s before this left out; the whole log is in %s\n", count(dropped, "line"), unbracket(strip(log)))
+	}
+	prefix := "│ " + serverPrefix(server)
+	for _, o := range chunks {
 		for line := range strings.SplitSeq(o.Text, "\n") {
 			c.relay(prefix, line)
 		}
@@ -154,9 +199,17 @@ func (c *Console) group(s *stage, log string) {
 	c.out.WriteString("::endgroup::\n")
 }
 
+// groups prints what is left of the output of a stage that is over.
+func (c *Console) groups(s *stage, log string) {
+	c.group(s, "", log)
+	for len(s.lines.chunks) > 0 {
+		c.group(s, s.lines.chunks[0].Server, log)
+	}
+}
+
 // stageFinished tells how a stage ended.
 func (c *Console) stageFinished(s *stage, r *event.Result) {
-	c.group(s, r.Log)
+	c.groups(s, r.Log)
 	text := c.line(s, r)
 	if c.live != nil {
 		text = c.tableLine(s, r)

@@ -12,7 +12,7 @@ import (
 func (c *Console) runFinished(r *event.Result) {
 	c.out.WriteByte('\n')
 	text := fmt.Sprintf("%s %s in %s", c.bold(c.run.about.Title()), r.Outcome, human(r.Took))
-	if stages := c.stages(); stages != "" {
+	if stages := c.stages(); stages != "" && c.run.about.Pipeline != "" {
 		text += ": " + stages
 	}
 	c.own("", outcomeMark(r), text)

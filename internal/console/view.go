@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -19,6 +18,9 @@ const (
 //	⠹ build       12 s  npm run lint
 //	⠹ deploy  1 m 41 s
 //	  └ ship       3 s  30 %, 12 MB of 40 MB
+//	⠹ restart      2 s  3/5 servers, 1 failed
+//	  ├ web-4      2 s  draining 3 connections
+//	  └ web-5      1 s  attempt 2 of 3
 //	12/40 stages, 2 running, 1 failed, 42 s
 type view struct {
 	run  *run
@@ -109,17 +111,19 @@ func more(n int) row { return row{{dim, fmt.Sprintf("… and %d more", n)}} }
 
 func (v view) stage(s *stage) row {
 	r := row{v.spin(), {bold, pad(cut(s.name, v.name), v.name)}, v.duration(s.began)}
-	if s.retried != nil {
-		r = append(r, part{again.colour, "  " + v.attempt(s)})
-	}
-	if servers := s.servers(); servers != "" {
-		r = append(r, part{"", "  " + servers})
+	r = append(r, v.attempt(&s.doing)...)
+	if s.servers > 0 {
+		r = append(r, part{"", fmt.Sprintf("  %d/%d servers", s.passed+s.failed, s.servers)})
+		if s.failed > 0 {
+			r = append(r, part{failed.colour, fmt.Sprintf(", %d failed", s.failed)})
+		}
 	}
 	return append(r, said(s.last)...)
 }
 
 func (v view) step(s *stage, at *step, name int) row {
 	r := row{{"", pad(cut(strip(s.label(&at.Step)), max(v.name, 8)), name)}, v.duration(at.began)}
+	r = append(r, v.attempt(&at.doing)...)
 	if at.progress.Unit != "" {
 		r = append(r, part{"", "  " + progress(at.progress)})
 	}
@@ -139,25 +143,16 @@ func (v view) duration(began time.Time) part {
 	return part{dim, fmt.Sprintf("  %*s", tookColumns, v.since(began))}
 }
 
-// attempt says which attempt runs, or when it will.
-func (v view) attempt(s *stage) string {
-	text := fmt.Sprintf("attempt %d of %d", s.retried.Number+1, s.retried.Of)
-	if wait := s.next.Sub(v.now); wait > 0 {
+// attempt says which attempt runs, or when it will; nothing of the first.
+func (v view) attempt(d *doing) row {
+	if d.retried == nil {
+		return nil
+	}
+	text := fmt.Sprintf("  attempt %d of %d", d.retried.Number+1, d.retried.Of)
+	if wait := d.next.Sub(v.now); wait > 0 {
 		text += " in " + clock(wait+time.Second-1)
 	}
-	return text
-}
-
-// servers says how far a task has come.
-func (s *stage) servers() string {
-	var parts []string
-	if s.passed > 0 {
-		parts = append(parts, count(s.passed, "server")+" done")
-	}
-	if s.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", s.failed))
-	}
-	return strings.Join(parts, ", ")
+	return row{{again.colour, text}}
 }
 
 // said is the last line that somebody put out.
@@ -185,12 +180,12 @@ func progress(p event.Progress) string {
 
 // total tells of the whole run: "12/40 stages, 3 running, 1 failed, 42 s".
 func (v view) total() row {
-	r := row{{"", v.run.about.Command}}
-	if v.run.stages > 0 {
+	r := row{{"", v.run.about.Title()}}
+	if v.run.about.Pipeline != "" {
 		r = row{{"", fmt.Sprintf("%d/%d stages", v.run.ended, v.run.stages)}}
-	}
-	if n := len(v.run.running); n > 0 {
-		r = append(r, part{"", fmt.Sprintf(", %d running", n)})
+		if n := len(v.run.running); n > 0 {
+			r = append(r, part{"", fmt.Sprintf(", %d running", n)})
+		}
 	}
 	if n := v.run.failures(); n > 0 {
 		r = append(r, part{failed.colour, fmt.Sprintf(", %d failed", n)})

@@ -117,6 +117,47 @@ func TestLastWordsOfAServer(t *testing.T) {
 	}
 }
 
+func TestRetriesOfServersAreNotTheStages(t *testing.T) {
+	l := newLog(event.Stage{Name: "t", Body: "task"}).start("t")
+	for _, server := range []string{"web01", "web02", "web03"} {
+		l.add(event.Event{Kind: event.StepStarted, Stage: "t", Step: &event.Step{Name: "t", Server: server}})
+	}
+	again := func(server string, number int) {
+		l.add(event.Event{Kind: event.StageRetry, Stage: "t", Attempt: &event.Attempt{Server: server, Number: number, Of: 3, Error: "no"}})
+	}
+	again("web01", 1)
+	again("web02", 1)
+	again("web02", 2)
+	l.add(event.Event{Kind: event.StepFinished, Stage: "t", Step: &event.Step{Name: "t", Server: "web01", Text: "done"}})
+	l.add(event.Event{Kind: event.StepFinished, Stage: "t", Step: &event.Step{Name: "t", Server: "web02", Error: "exit status 7"}})
+	l.end("t", event.Result{Outcome: event.Succeeded, Attempts: 1})
+	a := read(l.events)
+	s := stageNamed(t, a, "t")
+	if s.attempts() != 1 || s.flaky() || len(s.tries()) != 0 {
+		t.Errorf("%d attempts, flaky %v, %v", s.attempts(), s.flaky(), s.tries())
+	}
+	var said []string
+	for _, server := range s.servers() {
+		said = append(said, server.say())
+	}
+	want := []string{"done, after 1 attempt that failed", "exit status 7, after 2 attempts that failed", ""}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("want, got:\n%s", diff)
+	}
+	want = []string{"Passed only on a retry: web01 (t). A server that often needs one is ill; its log has every attempt."}
+	if diff := cmp.Diff(want, a.flaky()); diff != "" {
+		t.Errorf("want, got:\n%s", diff)
+	}
+	if retries := results(a.stages)[0].Retries; len(retries) != 3 || retries[2].Server != "web02" {
+		t.Errorf("%+v", retries)
+	}
+	again("", 1) // the stage begins anew
+	l.add(event.Event{Kind: event.StepFinished, Stage: "t", Step: &event.Step{Name: "t", Server: "web01", Text: "done"}})
+	if s := stageNamed(t, read(l.events), "t"); s.attempts() != 1 || s.servers()[0].say() != "done" {
+		t.Errorf("%d attempts; %s", s.attempts(), s.servers()[0].say())
+	}
+}
+
 func TestRollbacksAreNoStages(t *testing.T) {
 	a := read(recorded(t, "rolled_back"))
 	if len(a.stages) != 11 || len(a.rollbacks) != 2 || slices.ContainsFunc(a.stages, func(s *stage) bool { return s.Rollback }) {

@@ -132,16 +132,25 @@ func (a *account) lostServers() []string {
 	return list
 }
 
-// flaky names stages that passed only when repeated.
+// flaky names stages, and servers of tasks, that passed only when repeated.
 func (a *account) flaky() []string {
-	var found []*stage
-	for _, s := range a.stages {
-		if s.flaky() {
-			found = append(found, s)
+	var found, servers []string
+	for _, s := range a.everything() {
+		if s.flaky() && !s.Rollback {
+			found = append(found, s.Name)
+		}
+		for _, server := range s.servers() {
+			if server.again > 0 && server.outcome() == event.Succeeded {
+				servers = append(servers, server.Server+" ("+s.Name+")")
+			}
 		}
 	}
-	if len(found) == 0 {
-		return nil
+	var list []string
+	if len(found) > 0 {
+		list = append(list, fmt.Sprintf("Passed only on a retry, so flaky: %s. Every attempt and its reason is below.", enumerate(found)))
 	}
-	return []string{fmt.Sprintf("Passed only on a retry, so flaky: %s. Every attempt and its reason is below.", names(found))}
+	if len(servers) > 0 {
+		list = append(list, fmt.Sprintf("Passed only on a retry: %s. A server that often needs one is ill; its log has every attempt.", enumerate(servers)))
+	}
+	return list
 }

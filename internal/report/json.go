@@ -73,6 +73,9 @@ func results(stages []*stage) []StageResult {
 		for _, again := range s.retries {
 			r.Retries = append(r.Retries, again.Attempt)
 		}
+		for _, server := range s.servers() {
+			r.Retries = append(r.Retries, s.again[server.Server]...)
+		}
 		all = append(all, r)
 	}
 	return all

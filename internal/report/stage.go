@@ -20,6 +20,7 @@ type stage struct {
 	started  time.Time
 	ended    time.Time
 	retries  []retry
+	again    map[string][]event.Attempt // of a task: attempts on a server that were repeated
 	steps    []*step
 	result   event.Result
 	finished bool
@@ -37,10 +38,23 @@ func (s *stage) take(order int, e event.Event) {
 	case e.Kind == event.StageStarted:
 		s.started = e.Time
 	case e.Kind == event.StageRetry && e.Attempt != nil:
-		s.retries = append(s.retries, retry{*e.Attempt, e.Time})
+		s.retry(*e.Attempt, e.Time)
 	case e.Kind == event.StageFinished && e.Result != nil:
 		s.result, s.finished, s.ended = *e.Result, true, e.Time
 	}
+}
+
+// retry notes an attempt that failed: of the stage, which begins anew on every
+// server of a task, or on one of them.
+func (s *stage) retry(a event.Attempt, at time.Time) {
+	if a.Server == "" {
+		s.retries, s.again = append(s.retries, retry{a, at}), nil
+		return
+	}
+	if s.again == nil {
+		s.again = make(map[string][]event.Attempt)
+	}
+	s.again[a.Server] = append(s.again[a.Server], a)
 }
 
 // link notes those of the stages that come before s.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -11,6 +12,7 @@ type step struct {
 	event.Step
 	stage    string
 	began    time.Time // zero where only its end is known
+	again    int       // attempts that failed and were repeated
 	finished bool
 }
 
@@ -69,10 +71,14 @@ func (s *step) lasted() string {
 
 // say is what a step did or died of.
 func (s *step) say() string {
+	text := s.Text
 	if s.Error != "" {
-		return s.Error
+		text = s.Error
 	}
-	return s.Text
+	if s.again == 0 {
+		return text
+	}
+	return strings.Join(present(text, "after "+count(s.again, "attempt", "attempts")+" that failed"), ", ")
 }
 
 // servers are the last words on each server of a task, in the order in which
@@ -80,10 +86,12 @@ func (s *step) say() string {
 func (s *stage) servers() []*step {
 	var all []*step
 	at := make(map[string]int)
+	again := s.again
 	for _, s := range s.steps {
 		if s.Server == "" || s.Environment != "" {
 			continue
 		}
+		s.again = len(again[s.Server])
 		if i, known := at[s.Server]; known {
 			all[i] = s // a later attempt
 			continue
