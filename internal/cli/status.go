@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -124,13 +126,15 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 	} else {
 		fmt.Fprintf(w, "serving\t%s\t%s\n", s.Serving, s.Release)
 	}
-	for slot, release := range s.Slots {
+	for _, slot := range slices.Sorted(maps.Keys(s.Slots)) {
+		release := s.Slots[slot]
 		if slot != s.Serving {
 			fmt.Fprintf(w, "idle\t%s\t%s%s\n", slot, release, warmth(s.Healthy[slot]))
 		} else if !s.Healthy[slot] {
 			fmt.Fprintf(w, "problem\t%s\tserves but does not pass its health check\n", slot)
 		}
 	}
+	writeHosts(w, s)
 	for _, drift := range s.Drift {
 		fmt.Fprintf(w, "drift\t%s\t\n", drift)
 	}
@@ -148,6 +152,33 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", label, deploy.Time.UTC().Format("2006-01-02 15:04:05"), strings.Join(nonEmpty(deploy.Command, deploy.Outcome, deploy.ToRelease, deploy.Actor, short(deploy.Commit)), ", "))
 	}
 	return w.Flush()
+}
+
+// writeHosts writes a line for each machine, where there are several.
+func writeHosts(w io.Writer, s *rollout.Status) {
+	for _, p := range s.Proxies {
+		fmt.Fprintf(w, "proxy\t%s\t%s, serves %s\n", p.Server, p.Kind, or(p.Serving, "nothing yet"))
+	}
+	for _, server := range s.Servers {
+		var slots []string
+		for _, name := range slices.Sorted(maps.Keys(server.Slots)) {
+			slots = append(slots, fmt.Sprintf("%s %s (%s)", name, server.Slots[name], fitness(server.Healthy[name])))
+		}
+		fmt.Fprintf(w, "server\t%s\t%s\n", server.Server, or(strings.Join(slots, ", "), "no release yet"))
+	}
+	for _, lost := range s.Unreached {
+		fmt.Fprintf(w, "unreached\t%s\t\n", lost)
+	}
+	for _, change := range s.Changes {
+		fmt.Fprintf(w, "change\t%s\t\n", change)
+	}
+}
+
+func fitness(healthy bool) string {
+	if healthy {
+		return "healthy"
+	}
+	return "not healthy"
 }
 
 func or(s, other string) string {

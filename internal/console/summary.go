@@ -63,6 +63,9 @@ func (c *Console) summary(s event.Switch) {
 			c.own("", mark{}, "  first error: "+t.FirstError)
 		}
 	}
+	for _, line := range proxies(s) {
+		c.own("", mark{}, "  "+line)
+	}
 	if s.URL != "" {
 		c.own("", mark{}, "  "+c.dim(s.URL))
 	}
@@ -84,6 +87,24 @@ func serving(s event.Switch) string {
 		return fmt.Sprintf("%s: %s serves", s.Environment, s.Serving)
 	}
 	return fmt.Sprintf("%s: %s serves, before it %s", s.Environment, s.Serving, s.From)
+}
+
+// proxies say how far apart several moved or, where one needs a hand, what each of
+// them serves.
+func proxies(s event.Switch) []string {
+	switch {
+	case len(s.Proxies) < 2:
+		return nil
+	case s.Outcome == event.Stranded:
+		var lines []string
+		for _, p := range s.Proxies {
+			lines = append(lines, fmt.Sprintf("%s (%s): %s", p.Server, p.Kind, p.Now()))
+		}
+		return lines
+	case s.Outcome == event.Succeeded && s.Gap > 0:
+		return []string{fmt.Sprintf("%d proxies moved within %s", len(s.Proxies), human(s.Gap))}
+	}
+	return nil
 }
 
 // traffic is what the prober saw: "412 requests, 0 failed, p99 4 → 5 ms, longest

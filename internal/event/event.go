@@ -248,6 +248,17 @@ type ProxyAccount struct {
 	Traffic *Traffic       `json:"traffic,omitempty"`  // through this proxy
 }
 
+// Now says what the proxy serves, as far as is known: "serves green".
+func (p ProxyAccount) Now() string {
+	switch {
+	case p.Doubt != "":
+		return p.Doubt
+	case p.Serving == "":
+		return "serves nothing"
+	}
+	return "serves " + p.Serving
+}
+
 // TimelineItem is a step of a switch and when it began, counted from the
 // switch's start.
 type TimelineItem struct {

@@ -128,6 +128,7 @@ func (d *Deploy) write(b *strings.Builder) {
 }
 
 func (v *Preview) write(b *strings.Builder) {
+	v.writeHosts(b)
 	from := "nothing serves yet"
 	if !v.First {
 		from = v.From + " (" + or(v.FromID, "release unknown") + ")"
@@ -139,12 +140,25 @@ func (v *Preview) write(b *strings.Builder) {
 	default:
 		fmt.Fprintf(b, "    config   %s changes:\n\n%s\n", v.Config, indent(v.Diff, "        "))
 	}
-	fmt.Fprintf(b, "    cost     %s\n", v.Cost)
+	fmt.Fprintf(b, "    cost     %s\n", indented(v.Cost))
+	for _, change := range v.Changes {
+		fmt.Fprintf(b, "    change   %s\n", change)
+	}
 	for _, drift := range v.Drift {
 		fmt.Fprintf(b, "    drift    %s\n", drift)
 	}
 	for _, problem := range v.Problems {
 		fmt.Fprintf(b, "    problem  %s\n", problem)
+	}
+}
+
+// writeHosts names the machines, where there are several.
+func (v *Preview) writeHosts(b *strings.Builder) {
+	if len(v.Servers) > 1 || len(v.Proxies) > 1 {
+		fmt.Fprintf(b, "    servers  %s\n    proxies  %s\n", join(v.Servers), join(v.Proxies))
+	}
+	if n := len(v.Proxies); n > 1 {
+		fmt.Fprintf(b, "    gap      %d proxies can't switch in the same instant: they are told side by side, and the report says how far apart they moved\n", n)
 	}
 }
 

@@ -255,7 +255,7 @@ func switchViews(a *account, room *room) []switchView {
 func (s switched) view(room *room) switchView {
 	v := switchView{
 		Look: lookOf(s.Outcome), Path: path(s.Switch), Became: became(s.Switch), URL: followable(s.URL),
-		Figures: figureFacts(s.Switch), Besides: []string{reloads(s.Switch)}, DiffOf: short(s.ConfigPath), LogOf: short(s.To.Slot),
+		Figures: figureFacts(s.Switch), Besides: []string{reloads(s.Switch)}, DiffOf: short(s.ConfigPath), LogOf: short(strings.TrimPrefix(logged(s.Switch), "slot ")),
 		Log: room.tail(s.Logs), Open: s.Outcome != event.Succeeded,
 	}
 	v.Diff, v.DiffLeft = room.diff(s.Diff)
@@ -264,6 +264,14 @@ func (s switched) view(room *room) switchView {
 	}
 	if s.Traffic != nil {
 		v.Trouble = short(s.Traffic.FirstError)
+	}
+	if text := gap(s.Switch); text != "" {
+		v.Besides = append(v.Besides, text)
+	}
+	if len(s.Proxies) > 1 {
+		for _, p := range s.Proxies {
+			v.Besides = append(v.Besides, short(p.Server+" "+p.Now()))
+		}
 	}
 	if s.Drained != nil {
 		v.Besides = append(v.Besides, drained(*s.Drained))

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,9 +23,10 @@ func (w *writer) switched(s switched) {
 		w.para("**" + figures(*s.Traffic) + "**" + escape(firstError(*s.Traffic)))
 	}
 	w.para(besides(s.Switch))
+	w.proxies(s.Switch)
 	w.timeline(s)
 	w.lines("Configuration diff of "+s.ConfigPath, "diff", head(split(s.Diff), w.cuts.diffs))
-	w.lines("Last lines of slot "+s.To.Slot, "text", tail(s.Logs, w.cuts.logs))
+	w.lines("Last lines of "+logged(s.Switch), "text", tail(s.Logs, w.cuts.logs))
 }
 
 // path is what was switched from where to where.
@@ -96,6 +98,9 @@ func firstError(t event.Traffic) string {
 // besides is what the switch cost and left behind.
 func besides(s event.Switch) string {
 	parts := []string{escape(reloads(s))}
+	if text := gap(s); text != "" {
+		parts = append(parts, text)
+	}
 	if s.Drained != nil {
 		parts = append(parts, escape(drained(*s.Drained)))
 	}
@@ -106,6 +111,41 @@ func besides(s event.Switch) string {
 		parts = append(parts, code(at))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// gap says how far apart several proxies moved.
+func gap(s event.Switch) string {
+	if len(s.Proxies) < 2 || s.Gap == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d proxies moved within %s", len(s.Proxies), millis(s.Gap))
+}
+
+// proxies writes what became of each proxy, where there are several.
+func (w *writer) proxies(s event.Switch) {
+	if len(s.Proxies) < 2 {
+		return
+	}
+	var rows [][]string
+	for _, p := range s.Proxies {
+		after, requests, failed := "", "", ""
+		if p.After != nil {
+			after = "+" + millis(*p.After)
+		}
+		if p.Traffic != nil {
+			requests, failed = strconv.Itoa(p.Traffic.Requests), strconv.Itoa(p.Traffic.Failed)
+		}
+		rows = append(rows, []string{cell(p.Server), cell(p.Kind), cell(p.Now()), after, requests, failed})
+	}
+	w.table([]string{"proxy", "kind", "now", "moved", "requests", "failed"}, rows)
+}
+
+// logged is the slot whose last lines are shown, and where it runs.
+func logged(s event.Switch) string {
+	if s.LogsOf == "" || len(s.Servers) < 2 {
+		return "slot " + s.To.Slot
+	}
+	return "slot " + s.To.Slot + " on " + s.LogsOf
 }
 
 func reloads(s event.Switch) string {
