@@ -1,12 +1,18 @@
 package main
 
 import (
+	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// TestMain makes the test binary the programs that scripts call, and the agent
+// that it uploads itself as, under another name.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){"turnout": main, "shop": shop})
 }
 

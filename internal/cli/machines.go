@@ -1,34 +1,50 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 
+	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/ssh"
 )
 
 // machines are the machines of one command, one session each.
 type machines struct {
-	local *machine.Local
+	local  *machine.Local
+	remote *ssh.Dialer
 }
 
-func newMachines() *machines { return &machines{local: machine.NewLocal("local")} }
-
-// Get returns the session with a server's machine.
-func (m *machines) Get(server *spec.Server) (machine.Machine, error) {
-	if server.Connection != spec.Local {
-		return nil, fmt.Errorf("server %s: this version reaches local servers only (connection = \"local\")", server.Name)
+func (a *app) newMachines() *machines {
+	o := ssh.Options{AuthSock: a.env.Getenv("SSH_AUTH_SOCK"), Version: version}
+	o.Program, _ = os.Executable() // without it, the first upload says what is missing
+	if me, err := user.Current(); err == nil {
+		o.User = me.Username
 	}
-	return m.local, nil
+	if !github.IsEntrypoint(a.env.Args[0]) { // a container action's home is nobody's
+		o.Home = a.env.Getenv("HOME")
+	}
+	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o)}
+}
+
+// Get returns the session with a server's machine, opened when it is first asked
+// for and anew when its connection was lost.
+func (m *machines) Get(ctx context.Context, server *spec.Server) (machine.Machine, error) {
+	if server.Connection == spec.Local {
+		return m.local, nil
+	}
+	return m.remote.Machine(ctx, server)
 }
 
 // Close ends every session.
-func (m *machines) Close() error { return m.local.Close() }
+func (m *machines) Close() error { return errors.Join(m.local.Close(), m.remote.Close()) }
 
 // request is what rollout needs for a deploy of a plan.
 func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, error) {

@@ -59,7 +59,7 @@ func (a *app) plan(c *cli.Command) (*spec.Spec, *plan.Plan, error) {
 
 // showPlan asks the machines what is live and prints the plan.
 func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
-	machines := newMachines()
+	machines := a.newMachines()
 	defer machines.Close()
 	for _, deploy := range p.Deploys {
 		request, err := a.request(deploy, machines)

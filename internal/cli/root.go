@@ -18,6 +18,7 @@ Commands:
   history     list past deploys
   report      write the report of a run again
   artifacts   list and get what runs have kept
+  servers     check servers, list their host keys
   render      write the proxy configurations into a directory
   export      print the spec with everything filled in
   version     print the version

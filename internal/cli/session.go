@@ -45,7 +45,7 @@ type run struct {
 }
 
 func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
-	r := &run{app: a, machines: newMachines(), about: a.about(c.Name, p)}
+	r := &run{app: a, machines: a.newMachines(), about: a.about(c.Name, p)}
 	r.dir = filepath.Join(a.dir, runsDir, r.about.ID)
 	if err := makeRunDir(r.dir); err != nil {
 		return nil, err

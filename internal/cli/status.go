@@ -78,7 +78,7 @@ func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
 
 // ofEach asks about every environment, in turn.
 func ofEach[T any](a *app, environments []*spec.Environment, ask func(rollout.Request) (T, error)) ([]T, error) {
-	machines := newMachines()
+	machines := a.newMachines()
 	defer machines.Close()
 	var all []T
 	for _, env := range environments {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Handler is an operation that an agent performs for others; Handle makes one.
@@ -38,18 +39,18 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 }
 
 // Serve performs the given operations for the client at the other end of in and
-// out, several at once, until in ends or ctx does. Then everything that runs is
-// ended and what the session keeps is let go: a client that was killed leaves
-// neither processes nor locks behind.
+// out, several at once, until in ends, or ctx does, or the client has said nothing
+// for the lease. Then everything that runs is ended and what the session keeps is
+// let go: a client that was killed leaves neither processes nor locks behind.
 //
 // The process must ignore SIGPIPE (signal.Ignore), or writing to a client that
 // has gone would end it first.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, renew, cancel := startLease(ctx)
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		out: &frameWriter{w: out}, session: NewSession(),
+		out: &frameWriter{w: out}, session: NewSession(), heard: renew,
 		handlers: make(map[string]Handler), running: make(map[uint64]context.CancelFunc),
 	}
 	for _, h := range handlers {
@@ -62,8 +63,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	case err = <-ended:
 	case <-ctx.Done(): // listen stays behind until in ends
 	}
+	var late <-chan time.Time // never
+	if errors.Is(context.Cause(ctx), errSilent) {
+		err, late = errSilent, time.After(afterLease)
+	}
 	cancel()
-	return errors.Join(err, s.close())
+	return errors.Join(err, s.close(late))
 }
 
 // outlivePipe keeps a write to a client that has gone from ending the process
@@ -80,6 +85,7 @@ type server struct {
 	out      *frameWriter
 	session  *Session
 	handlers map[string]Handler
+	heard    func() // the client lives
 
 	mu      sync.Mutex
 	closed  bool
@@ -99,7 +105,9 @@ func (s *server) listen(ctx context.Context, in io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("agent: read: %w", err)
 		}
+		s.heard()
 		switch f.Kind {
+		case framePing:
 		case frameCall:
 			s.start(ctx, f)
 		case frameCancel:
@@ -150,12 +158,21 @@ func (s *server) cancel(call uint64) {
 	}
 }
 
-// close waits for the calls, whose context has ended, and closes the session.
-func (s *server) close() error {
+// close waits for the calls, whose context has ended, at most until late, and
+// closes the session.
+func (s *server) close(late <-chan time.Time) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.calls.Wait()
+	ended := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-late:
+	}
 	return s.session.Close()
 }
 

@@ -21,6 +21,7 @@ const (
 	frameHello  frameKind = "hello"  // agent → client, first: Version
 	frameCall   frameKind = "call"   // client → agent: Call, Op, Body
 	frameCancel frameKind = "cancel" // client → agent: Call
+	framePing   frameKind = "ping"   // client → agent: the client lives
 	frameOutput frameKind = "output" // agent → client: Call, Data
 	frameResult frameKind = "result" // agent → client, last of a call: Call, Body
 	frameError  frameKind = "error"  // agent → client, last of a call: Call, Failure
@@ -57,6 +58,13 @@ func (fw *frameWriter) write(f frame) error {
 	defer fw.mu.Unlock()
 	_, err = fw.w.Write(append(whole, text...))
 	return err
+}
+
+// close closes what the frames are written to, between two of them.
+func (fw *frameWriter) close(to io.Closer) error {
+	fw.mu.Lock()
+	defer fw.mu.Unlock()
+	return to.Close()
 }
 
 func readFrame(r io.Reader) (frame, error) {

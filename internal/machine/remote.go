@@ -42,6 +42,7 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 		err := greet(from)
 		greeted <- err
 		if err == nil {
+			go r.beat()
 			r.listen(from)
 		}
 	}()
@@ -159,7 +160,7 @@ func (r *Remote) listen(from io.Reader) {
 // Close ends the session: the agent ends what runs, lets its locks go and says
 // no more.
 func (r *Remote) Close() error {
-	if err := r.to.Close(); err != nil {
+	if err := r.out.close(r.to); err != nil {
 		return fmt.Errorf("%s: close: %w", r.name, err)
 	}
 	<-r.done

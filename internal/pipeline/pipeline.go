@@ -28,7 +28,7 @@ type Options struct {
 	Emit      event.Sink // gets the stage.* events, and the steps of deploys and tasks under their stage's name
 
 	// Machines returns the session with a server of a task.
-	Machines func(*spec.Server) (machine.Machine, error)
+	Machines func(context.Context, *spec.Server) (machine.Machine, error)
 
 	// Deploy does a deploy stage and emits its steps to the sink.
 	Deploy func(context.Context, *plan.Deploy, event.Sink) event.Switch

@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	b.Options = pipeline.Options{
 		RunID: "r1", Workspace: b.dir, LogDir: filepath.Join(b.dir, "logs"),
 		Machine: local, Masker: secret.New(nil), Emit: event.Fan(b.listen),
-		Machines: func(*spec.Server) (machine.Machine, error) { return local, nil },
+		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return local, nil },
 	}
 	return b
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -83,9 +84,9 @@ func (t *task) visit(ctx context.Context, server *spec.Server) bool {
 
 // attempt is one attempt on one server.
 func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number int) event.Result {
-	m, err := t.in.Machines(server)
+	m, err := t.in.Machines(ctx, server)
 	if err != nil {
-		return event.Result{Outcome: event.Failed, Reason: err.Error()}
+		return l.failure(ctx, err)
 	}
 	of := t.stage.Task
 	request := machine.Command{
@@ -97,7 +98,18 @@ func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number 
 	}
 	request.Env["TURNOUT_TASK"], request.Env["TURNOUT_SERVER"], request.Env["TURNOUT_RUN_ID"] = of.Name, l.server, t.in.RunID
 	exit, err := t.in.stream(ctx, m, request, l, attempt{number, of.Retry.Attempts + 1})
+	if errors.Is(err, machine.ErrLost) {
+		return l.failure(ctx, err)
+	}
 	return l.result(ctx, exit, err)
+}
+
+// failure is that of a server that can't be reached, or no longer. Its name stands
+// before it wherever it is told.
+func (l *log) failure(ctx context.Context, err error) event.Result {
+	result := l.result(ctx, machine.Exit{}, err)
+	result.Reason = strings.TrimPrefix(result.Reason, l.server+": ")
+	return result
 }
 
 // note remembers a server that failed.

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -129,7 +130,7 @@ func TestATaskSaysWhatWasSaidLast(t *testing.T) {
 
 func TestAServerThatCannotBeReached(t *testing.T) {
 	b := newBench(t)
-	b.Machines = func(s *spec.Server) (machine.Machine, error) {
+	b.Machines = func(_ context.Context, s *spec.Server) (machine.Machine, error) {
 		if s.Name == "web3" {
 			return nil, errors.New("dial: no route to host")
 		}

@@ -134,8 +134,6 @@ func TestUnsupported(t *testing.T) {
 	inFront := "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "proxy \"nginx\" {", "proxy \"nginx\" {\nservers = server.web", 1)
 	inFront = inFront[:strings.Index(inFront, "pipeline")] + stage("") + "}"
 	for what, text := range map[string]string{
-		"task": "server \"web\" {\nhost = \"10.0.0.1\"\n}\ntask \"t\" {\ntarget = server.web\nrun = \"true\"\n}\n" +
-			"pipeline \"p\" {\nstage \"a\" {\ntask = task.t\n}\n}",
 		"rollback": strings.Replace(inFront, "stage \"a\"", "rollback \"b\" {\nwhen = failed()\ndeploy {\nenvironment = environment.shop\n}\n}\nstage \"a\"", 1),
 		"SSH":      "server \"web\" {\nhost = \"10.0.0.1\"\n}\n" + strings.Replace(release, "root = ", "servers = [server.web]\nroot = ", 1),
 		"canary":   strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {}", 1),

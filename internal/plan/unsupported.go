@@ -14,10 +14,7 @@ import (
 func unsupported(p *spec.Pipeline) spec.Problems {
 	var all spec.Problems
 	for _, stage := range p.Stages {
-		switch {
-		case stage.Task != nil:
-			all = append(all, unsupportedTask(stage)...)
-		case stage.Deploy != nil && stage.Deploy.Canary != nil:
+		if stage.Deploy != nil && stage.Deploy.Canary != nil {
 			all = append(all, refuse(stage.Deploy.Canary.Pos, "Stage %q deploys by canary; leave the canary block out for a blue/green switch.", stage.Name))
 		}
 		if stage.Deploy != nil {
@@ -27,17 +24,6 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 	for _, rollback := range p.Rollbacks {
 		if rollback.Deploy != nil {
 			all = append(all, unsupportedEnvironment(rollback.Deploy.Environment, rollback.Deploy.Pos)...)
-		}
-	}
-	return all
-}
-
-// unsupportedTask names the servers of a stage's task that can't be reached.
-func unsupportedTask(stage *spec.Stage) spec.Problems {
-	var all spec.Problems
-	for _, server := range stage.Task.Target {
-		if server.Connection != spec.Local {
-			all = append(all, refuse(stage.Pos, "Stage %q runs task %q on server %q, reached over SSH; only servers with connection = \"local\" can be.", stage.Name, stage.Task.Name, server.Name))
 		}
 	}
 	return all

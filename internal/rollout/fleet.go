@@ -31,7 +31,7 @@ type edge struct {
 func open(ctx context.Context, r Request) (*fleet, error) {
 	f := &fleet{}
 	for _, server := range r.Environment.Servers {
-		m, err := r.Machines(server)
+		m, err := r.Machines(ctx, server)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func open(ctx context.Context, r Request) (*fleet, error) {
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
-			m, err := r.Machines(server)
+			m, err := r.Machines(ctx, server)
 			if err != nil {
 				return nil, err
 			}

@@ -36,7 +36,7 @@ func runAndDie() {
 	m := machine.NewLocal("local")
 	result := Run(context.Background(), Request{
 		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"},
-		Machines: func(*spec.Server) (machine.Machine, error) { return m, nil },
+		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil },
 		Emit: func(e event.Event) {
 			if e.Kind == d.Kind && e.Step.Name == d.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

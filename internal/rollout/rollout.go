@@ -39,7 +39,7 @@ type Request struct {
 	Pos     spec.Pos
 
 	Run      Identity
-	Machines func(*spec.Server) (machine.Machine, error)
+	Machines func(context.Context, *spec.Server) (machine.Machine, error)
 	// Templates are the texts of the users' own templates, by path.
 	Templates map[string]string
 	Emit      event.Sink

@@ -82,7 +82,7 @@ func (w *world) request(release string) Request {
 	return Request{
 		Environment: w.env, Release: release, Rollback: release == "",
 		Run:      Identity{ID: "run-" + filepath.Base(w.t.Name()), Command: "deploy", Actor: "alice"},
-		Machines: func(*spec.Server) (machine.Machine, error) { return m, nil },
+		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil },
 		Emit:     w.emit,
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // loginAttributes are those of the ssh block, which every server may override.
 var loginAttributes = []string{
-	"user", "port", "private_key", "passphrase", "identity_file", "known_hosts", "fingerprint", "via", "become",
+	"user", "port", "private_key", "passphrase", "identity_file", "certificate", "known_hosts", "fingerprint", "via", "become",
 	"agent", "connect_timeout",
 }
 
@@ -50,6 +50,7 @@ func (b *body) login(defaults SSHOptions) SSHOptions {
 	o.PrivateKey = b.secret("private_key", o.PrivateKey)
 	o.Passphrase = b.secret("passphrase", o.Passphrase)
 	o.IdentityFile = b.textOr("identity_file", o.IdentityFile, plain)
+	o.Certificate = b.textOr("certificate", o.Certificate, login)
 	o.KnownHosts = b.textOr("known_hosts", o.KnownHosts, login)
 	o.Fingerprint = parsed(b, "fingerprint", fingerprints, o.Fingerprint)
 	o.Become = b.flag("become", o.Become)

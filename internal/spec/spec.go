@@ -72,9 +72,10 @@ type SSHOptions struct {
 	User           string
 	Port           value.Port
 	PrivateKey     string // PEM text; secret
-	Passphrase     string // of PrivateKey; secret
+	Passphrase     string // of the key; secret
 	IdentityFile   string
-	KnownHosts     string // known_hosts text
+	Certificate    string // OpenSSH certificate of the key, the text of a *-cert.pub
+	KnownHosts     string // known_hosts text, or the path of such a file
 	Fingerprint    string // SHA256:…
 	Via            *Server
 	Become         bool

@@ -51,6 +51,7 @@ ssh {
   private_key     = env("SSH_PRIVATE_KEY")
   passphrase      = var.token
   identity_file   = "~/.ssh/id_ed25519"
+  certificate     = "ssh-ed25519-cert-v01@openssh.com AAAA"
   known_hosts     = <<-EOT
     web01 ssh-ed25519 AAAA
     web02 ssh-ed25519 BBBB
@@ -78,6 +79,7 @@ server "web" {
   private_key     = env("OTHER_KEY")
   passphrase      = env("OTHER_PHRASE")
   identity_file   = "key"
+  certificate     = env("SSH_CERTIFICATE")
   known_hosts     = env("SSH_KNOWN_HOSTS")
   fingerprint     = "SHA256:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
   via             = server.bastion

@@ -1,0 +1,70 @@
+package ssh
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// agentPrefix begins the names of agents that were uploaded; uploadPrefix those
+// that are on their way.
+const (
+	agentPrefix  = "agent-"
+	uploadPrefix = ".agent-"
+)
+
+// keepAgents is how long an agent stays that nobody started. Runs of an older or
+// a younger turnout may go on beside ours.
+const keepAgents = 24 * time.Hour
+
+// Install is done by an agent that was just uploaded, self, on its server: it
+// makes sure that it is whole and takes its name in its folder. Agents that were
+// not used for a day are removed.
+func Install(self, hash string) error {
+	p, err := readProgram(self)
+	if err != nil {
+		return err
+	}
+	if p.hash != hash {
+		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, p.hash, hash)
+	}
+	dir := filepath.Dir(self)
+	if err := os.Rename(self, filepath.Join(dir, agentPrefix+hash)); err != nil {
+		return err
+	}
+	return removeOld(dir, agentPrefix+hash)
+}
+
+// removeOld removes the agents of a folder that are not used any more, but keep.
+func removeOld(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		name := entry.Name()
+		info, err := entry.Info()
+		if name == keep || err != nil || !strings.HasPrefix(name, agentPrefix) && !strings.HasPrefix(name, uploadPrefix) {
+			continue // another may have removed it at the same time
+		}
+		if time.Since(info.ModTime()) > keepAgents {
+			if err := os.Remove(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Used notes that the agent self was started, so that Install keeps it. A binary
+// that nobody uploaded is left alone.
+func Used(self string) {
+	if strings.HasPrefix(filepath.Base(self), agentPrefix) {
+		now := time.Now()
+		_ = os.Chtimes(self, now, now) // else it is uploaded again some day
+	}
+}
