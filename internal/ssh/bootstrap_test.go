@@ -111,7 +111,7 @@ func TestWhereTheAgentGoes(t *testing.T) {
 		"nowhere":           {"mount -t tmpfs -o size=64k,mode=777 none $home; mount -t tmpfs -o size=64k,mode=777 none $vartmp", "No space left on device"},
 		"executed nowhere":  {noexec + "; mount -t tmpfs -o noexec,mode=1777 none $vartmp", "ermission denied"},
 		"a folder laid out": {noexec + "; mkdir -m 777 -p $vartmp/turnout-64242; cp /bin/false $vartmp/turnout-64242" + trap, "is not a folder of this user"},
-		"a link laid out":   {noexec + "; mkdir -p $home/own; chown 64242 $home/own; cp /bin/false $home/own" + trap + "; ln -sfn $home/own $vartmp/turnout-64242", "is a link"},
+		"a link laid out":   {noexec + "; mkdir -p $vartmp/own; chown 64242 $vartmp/own; cp /bin/false $vartmp/own" + trap + "; ln -sfn $vartmp/own $vartmp/turnout-64242", "is a link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sshtest.New(t, sshtest.Options{Ordinary: true, Mounts: test.mounts})
