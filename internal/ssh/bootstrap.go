@@ -26,8 +26,8 @@ const markPrefix = "turnout-"
 // says is a script's word to us, after a mark that begins with $m.
 func says(word string) string { return `echo "` + markPrefix + `$m ` + word + `"` }
 
-// home and fallback are the folders of uploaded agents. In the second, which
-// everybody may write to, what is there must be the user's own and no link.
+// home and fallback are the folders of uploaded agents. They must be the user's
+// own, and the second, where everybody may make one, no link.
 const (
 	home     = `${XDG_CACHE_HOME:-$HOME/.cache}/turnout`
 	fallback = `/var/tmp/turnout-$(id -u)`
@@ -35,11 +35,9 @@ const (
 
 // startScript starts the agent that is there, or says what the server is.
 func startScript(platform, hash, sudo string) string {
-	start := says("start $a") + "; exec " + sudo + `"$a" agent`
-	return fmt.Sprintf(`if [ "$(uname -sm)" = "%s" ]; then n=%s%s; `+
-		`a=%s/$n; if [ -x "$a" ]; then %s; fi; `+
-		`d=%s; a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then [ -h "$d" ] || { %s; }; fi; `+
-		`fi; %s`, platform, agentPrefix, hash, home, start, fallback, start, says("need $(uname -sm)"))
+	try := `a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then ` + says("start $a") + "; exec " + sudo + `"$a" agent; fi; `
+	return fmt.Sprintf(`if [ "$(uname -sm)" = "%s" ]; then n=%s%s; d=%s; %sd=%s; if [ -h "$d" ]; then d=; fi; %sfi; %s`,
+		platform, agentPrefix, hash, home, try, fallback, try, says("need $(uname -sm)"))
 }
 
 // installedScript starts the agent that the spec names.
@@ -66,7 +64,7 @@ type process struct {
 	in      io.WriteCloser
 	out     *bufio.Reader
 	errors  tail
-	noise   string // what came before the mark
+	noise   strings.Builder // what came before the mark
 }
 
 // maxNoise bounds what a login shell may print before the mark, in bytes.
@@ -95,24 +93,23 @@ func (l *link) run(script string) (*process, error) {
 func (p *process) says(ctx context.Context) (string, error) {
 	stop := context.AfterFunc(ctx, func() { _ = p.session.Close() })
 	defer stop()
-	for len(p.noise) < maxNoise {
+	for p.noise.Len() < maxNoise {
 		line, err := p.out.ReadString('\n')
-		if before, word, ok := strings.Cut(line, p.mark); ok {
-			p.noise += before
+		if _, word, ok := strings.Cut(line, p.mark); ok {
 			return strings.TrimSuffix(word, "\n"), nil
 		}
-		p.noise += line
+		p.noise.WriteString(line)
 		if err != nil {
 			return "", errors.Join(context.Cause(ctx), p.silent())
 		}
 	}
-	return "", errors.Join(fmt.Errorf("the login shell prints without end: %q …", head(p.noise)), ignoreEOF(p.session.Close()))
+	return "", errors.Join(fmt.Errorf("the login shell prints without end: %q …", head(p.noise.String())), ignoreEOF(p.session.Close()))
 }
 
 // silent is the failure of a script that ended without a word.
 func (p *process) silent() error {
 	err := p.session.Wait()
-	said := strings.TrimSpace(p.noise + "\n" + p.errors.String())
+	said := strings.TrimSpace(p.noise.String() + "\n" + p.errors.String())
 	if said == "" {
 		said = "nothing"
 	}

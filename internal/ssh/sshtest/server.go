@@ -30,6 +30,7 @@ type Options struct {
 	Ordinary bool
 	Shell    string   // login shell of the ordinary user; default /bin/sh
 	Sudoers  string   // what sudo reads instead of /etc/sudoers; needs Ordinary
+	Mounts   string   // commands that root runs for each connection, where $home and $vartmp may be mounted over; needs Ordinary
 	Config   []string // lines of sshd_config, before those that are set here
 	HostKeys []string // types for ssh-keygen -t; default ed25519
 	Address  string   // IP literal to listen on; default 127.0.0.1
@@ -43,6 +44,7 @@ type Server struct {
 	Key        string // private key that may log in, PEM
 	KnownHosts string // lines for every host key
 	Home       string // of the user
+	VarTmp     string // what an ordinary user sees as /var/tmp
 	Dir        string // host_<type>_key, authorized_keys, sshd_config, log
 
 	mu       sync.Mutex
@@ -114,7 +116,10 @@ func (s *Server) setUser(t testing.TB, o Options) {
 		shell = "/bin/sh"
 	}
 	must(t, os.Chown(s.Home, ordinaryID, ordinaryID))
-	script := "set -e"
+	s.VarTmp = s.path("vartmp")
+	must(t, os.Mkdir(s.VarTmp, 0o755))
+	must(t, os.Chmod(s.VarTmp, 0o777|os.ModeSticky))
+	script := fmt.Sprintf("set -e\nhome=%s vartmp=/var/tmp\nmount --bind %s /var/tmp", s.Home, s.VarTmp)
 	for path, text := range map[string]string{
 		"/etc/passwd":  withLine(t, "/etc/passwd", fmt.Sprintf("deploy:x:%d:%d::%s:%s", ordinaryID, ordinaryID, s.Home, shell)),
 		"/etc/group":   withLine(t, "/etc/group", fmt.Sprintf("deploy:x:%d:", ordinaryID)),
@@ -131,7 +136,7 @@ func (s *Server) setUser(t testing.TB, o Options) {
 		must(t, os.Chmod(own, info.Mode().Perm()))
 		script += fmt.Sprintf("\nmount --bind %s %s", own, path)
 	}
-	script += "\nexec \"$@\""
+	script += "\n" + o.Mounts + "\nexec \"$@\""
 	s.start = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"}, s.start...)
 }
 

@@ -1,0 +1,255 @@
+package ssh_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/ssh"
+	"github.com/org/deploy-action/internal/ssh/sshtest"
+)
+
+// script writes an executable script for all users.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sshtest-script-")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	must(t, os.Chmod(dir, 0o755))
+	path := filepath.Join(dir, "script")
+	must(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
+	return path
+}
+
+func TestLoginShells(t *testing.T) {
+	t.Parallel()
+	shells := map[string]string{
+		"one that greets":                 script(t, "echo Welcome, $LOGNAME\nprintf 'no line break: '\nexec /bin/sh \"$@\"\n"),
+		"one that says it in another way": script(t, "echo \"$2\"\nexec /bin/sh \"$@\"\n"),
+	}
+	for _, name := range []string{"dash", "bash", "zsh", "fish", "tcsh", "busybox"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		if name == "busybox" {
+			path = script(t, "exec "+path+" sh \"$@\"\n")
+		}
+		shells[name] = path
+	}
+	o := light(t)
+	for name, path := range shells {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.New(t, sshtest.Options{Ordinary: true, Shell: path})
+			if text := run(t, open(t, dialer(t, o), s), "echo it works"); text != "it works" {
+				t.Errorf("%q", text)
+			}
+		})
+	}
+}
+
+func TestNoShell(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ shell, words string }{
+		"no logins":    {script(t, "echo This account is not available.; exit 1\n"), "web: agent: no shell ran turnout's script (exit status 1); the server said: This account is not available."},
+		"says nothing": {script(t, "exit 3\n"), "(exit status 3); the server said: nothing"},
+		"no end":       {script(t, "while :; do echo yes; done\n"), "the login shell prints without end"},
+		"a restricted": {script(t, "echo \"unknown command: $2\"; exit 127\n"), "the server said: unknown command: exec sh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.New(t, sshtest.Options{Ordinary: true, Shell: test.shell})
+			refuse(t, options(t), s.Spec("web"), ssh.Agent, test.words)
+		})
+	}
+}
+
+// light are options with a program that takes little time to upload: a script that
+// hands over to the real one.
+func light(t *testing.T) ssh.Options {
+	o := options(t)
+	agent := script(t, "")
+	must(t, exec.Command("cp", o.Program, agent).Run()) // from a folder that is closed to others
+	text := "case $2 in -install) exec mv \"$0\" \"${0%/*}/agent-$3\";; *) exec " + agent + " agent;; esac\n"
+	o.Program = script(t, text+strings.Repeat("# as long as the disk that it fills\n", 3000))
+	return o
+}
+
+func TestWhereTheAgentGoes(t *testing.T) {
+	t.Parallel()
+	o := light(t)
+	hash, err := exec.Command("sha256sum", o.Program).Output()
+	must(t, err)
+	trap := "/agent-" + string(hash[:32])
+	const noexec = "mount --bind $home $home; mount -o remount,bind,noexec $home"
+	for name, mounts := range map[string]string{
+		"home is full":          "mount -t tmpfs -o size=64k,mode=777 none $home",
+		"home is read-only":     "mount --bind $home $home; mount -o remount,bind,ro $home",
+		"home executes nothing": noexec,
+		"the cache is someone's, with a trap": "mkdir -p $home/.cache/turnout; chmod 777 $home/.cache/turnout; " +
+			"cp /bin/false $home/.cache/turnout" + trap,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.New(t, sshtest.Options{Ordinary: true, Mounts: mounts})
+			for range 2 { // and is found there
+				run(t, open(t, dialer(t, o), s), "true")
+			}
+			entries, err := os.ReadDir(s.VarTmp)
+			if err != nil || len(entries) != 1 {
+				t.Fatalf("%v, %v", entries, err)
+			}
+			if info, err := entries[0].Info(); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
+		})
+	}
+	for name, test := range map[string]struct{ mounts, words string }{
+		"nowhere":           {"mount -t tmpfs -o size=64k,mode=777 none $home; mount -t tmpfs -o size=64k,mode=777 none $vartmp", "No space left on device"},
+		"executed nowhere":  {noexec + "; mount -t tmpfs -o noexec,mode=1777 none $vartmp", "ermission denied"},
+		"a folder laid out": {noexec + "; mkdir -m 777 -p $vartmp/turnout-64242; cp /bin/false $vartmp/turnout-64242" + trap, "is not a folder of this user"},
+		"a link laid out":   {noexec + "; mkdir -p $home/own; chown 64242 $home/own; cp /bin/false $home/own" + trap + "; ln -sfn $home/own $vartmp/turnout-64242", "is a link"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.New(t, sshtest.Options{Ordinary: true, Mounts: test.mounts})
+			refuse(t, o, s.Spec("web"), ssh.Agent, "web: agent: the agent can be put neither into ~/.cache/turnout (", test.words, `agent = "/usr/local/bin/turnout"`)
+		})
+	}
+}
+
+// Two runs that meet a server for the first time do not disturb each other.
+func TestTwoFirstContacts(t *testing.T) {
+	t.Parallel()
+	s := sshtest.New(t, sshtest.Options{Ordinary: true})
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			m, err := dialer(t, options(t)).Machine(t.Context(), s.Spec("web"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			run(t, m, "true")
+		})
+	}
+	both.Wait()
+	entries, err := os.ReadDir(s.Home + "/.cache/turnout")
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// Who asks for a server at the same time shares one connection.
+func TestOneConnection(t *testing.T) {
+	t.Parallel()
+	s := sshtest.New(t, sshtest.Options{})
+	d := dialer(t, options(t))
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := d.Machine(t.Context(), s.Spec("web")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := s.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestOldAgentsGo(t *testing.T) {
+	dir := t.TempDir()
+	long := time.Now().Add(-25 * time.Hour)
+	for name, old := range map[string]bool{"agent-old": true, ".agent-half": true, "agent-young": false, ".agent-now": false, "other": true} {
+		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o700))
+		if old {
+			must(t, os.Chtimes(filepath.Join(dir, name), long, long))
+		}
+	}
+	ssh.Used(filepath.Join(dir, "agent-young"))
+	uploaded := filepath.Join(dir, ".agent-now")
+	if err := ssh.Install(uploaded, strings.Repeat("0", 32)); err == nil || !strings.Contains(err.Error(), "has not arrived as it was sent") {
+		t.Errorf("another hash: %v", err)
+	}
+	empty := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"[:32] // SHA-256 of nothing
+	must(t, ssh.Install(uploaded, empty))
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	hidden, err := filepath.Glob(filepath.Join(dir, ".a*"))
+	must(t, err)
+	var names []string
+	for _, path := range append(left, hidden...) {
+		names = append(names, filepath.Base(path))
+	}
+	if got, want := fmt.Sprint(names), fmt.Sprintf("[agent-%s agent-young other]", empty); got != want {
+		t.Errorf("left %s, not %s", got, want)
+	}
+}
+
+func TestInstalledAgents(t *testing.T) {
+	t.Parallel()
+	path := script(t, "exec "+options(t).Program+" \"$@\"\n")
+	s := sshtest.New(t, sshtest.Options{})
+	server := s.Spec("web")
+	server.SSH.Agent = path
+	m, err := dialer(t, options(t)).Machine(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, m, "true")
+	if _, err := os.Stat(s.Home + "/.cache"); err == nil {
+		t.Error("something was uploaded")
+	}
+
+	newer := options(t)
+	newer.Version = "2.0.0"
+	refuse(t, newer, server, ssh.Agent, path+" on the server is turnout "+version+", this is turnout 2.0.0: install the same version on both")
+	server.SSH.Agent = script(t, "[ $1 = version ] && echo turnout 0.0.1 && exit\nprintf '\\0\\0\\0\\016h\\0\\0\\0\\0{\"version\":99}'\n")
+	refuse(t, newer, server, ssh.Agent, "is turnout 0.0.1 and this is turnout 2.0.0: speaks version 99 of the protocol")
+	server.SSH.Agent = "/nowhere/turnout"
+	refuse(t, options(t), server, ssh.Agent, "/nowhere/turnout is not there, or this user may not execute it")
+	server.SSH.Agent = script(t, "echo out of memory >&2; exit 2\n")
+	refuse(t, options(t), server, ssh.Agent, server.SSH.Agent+" could not be started (exit status 2): out of memory")
+}
+
+func TestSudo(t *testing.T) {
+	t.Parallel()
+	t.Run("refused", func(t *testing.T) {
+		s := sshtest.New(t, sshtest.Options{Ordinary: true})
+		server := s.Spec("web")
+		server.SSH.Become = true
+		refuse(t, options(t), server, ssh.Agent, "sudo refuses: ", "\n    deploy ALL=(root) NOPASSWD: /usr/local/bin/turnout agent", `agent = "/usr/local/bin/turnout"`)
+	})
+	t.Run("one line allows it", func(t *testing.T) {
+		path := script(t, "exec "+options(t).Program+" \"$@\"\n")
+		s := sshtest.New(t, sshtest.Options{Ordinary: true, Sudoers: "Defaults env_keep += GORACE\ndeploy ALL=(root) NOPASSWD: " + path + " agent\n"})
+		server := s.Spec("web")
+		server.SSH.Become, server.SSH.Agent = true, path
+		m, err := dialer(t, options(t)).Machine(t.Context(), server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who := run(t, m, "id -un"); who != "root" {
+			t.Errorf("the agent is %s", who)
+		}
+	})
+}
+
+func TestNoBinaryForTheServer(t *testing.T) {
+	t.Parallel()
+	bin := script(t, "case $1 in -sm) echo Linux aarch64;; *) exec /bin/uname \"$@\";; esac\n")
+	must(t, os.Rename(bin, filepath.Join(filepath.Dir(bin), "uname")))
+	shell := script(t, "PATH="+filepath.Dir(bin)+":$PATH exec /bin/sh \"$@\"\n")
+	s := sshtest.New(t, sshtest.Options{Ordinary: true, Shell: shell})
+	refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there")
+
+	beside := options(t)
+	beside.Program = filepath.Join(t.TempDir(), "turnout")
+	must(t, exec.Command("cp", options(t).Program, filepath.Dir(beside.Program)+"/turnout-linux-arm64").Run())
+	must(t, exec.Command("cp", options(t).Program, beside.Program).Run())
+	open(t, dialer(t, beside), s)
+}
