@@ -195,6 +195,20 @@ func TestMuchOutputInGitHub(t *testing.T) {
 	}
 }
 
+func TestServersThatAreDoneMakeRoomInGitHub(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out, console.Options{GitHub: true})
+	c.Event(event.Event{Kind: event.StageStarted, Stage: "build"})
+	for server := range 10 { // 10 MB
+		name := fmt.Sprint("web", server)
+		c.Event(event.Event{Kind: event.StageOutput, Stage: "build", Output: &event.Output{Text: strings.Repeat("x", 1_000_000), Server: name}})
+		c.Event(event.Event{Kind: event.StepFinished, Stage: "build", Step: &event.Step{Name: "t", Server: name, Text: "done"}})
+	}
+	if err := c.Close(); err != nil || strings.Contains(out.String(), "left out") || strings.Count(out.String(), "::group::") != 10 {
+		t.Errorf("%v; %d bytes", err, out.Len())
+	}
+}
+
 func TestStagesThatNeverEnd(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out, console.Options{GitHub: true})

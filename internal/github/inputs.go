@@ -37,9 +37,9 @@ func EntrypointArgs(argv0 string, getenv func(string) string) ([]string, error) 
 
 // inputs are those of action.yml.
 type inputs struct {
-	spec, command, pipeline, environment, directory string
-	vars                                            []string // "name=value"
-	dryRun                                          bool
+	spec, command, pipeline, environment, task, directory string
+	vars                                                  []string // "name=value"
+	dryRun                                                bool
 }
 
 // commands are the values of the input command, with the input that names what
@@ -47,14 +47,14 @@ type inputs struct {
 var commands = map[string]string{
 	"run": "pipeline", "plan": "pipeline",
 	"deploy": "environment", "rollback": "environment", "recover": "environment", "status": "environment",
-	"validate": "",
+	"task": "task", "validate": "",
 }
 
 func readInputs(getenv func(string) string) (inputs, error) {
 	get := func(name string) string { return strings.TrimSpace(getenv("INPUT_" + strings.ToUpper(name))) }
 	in := inputs{
 		spec: get("spec"), command: get("command"), pipeline: get("pipeline"),
-		environment: get("environment"), directory: get("working_directory"),
+		environment: get("environment"), task: get("task"), directory: get("working_directory"),
 	}
 	if in.command == "" {
 		in.command = "run"
@@ -67,7 +67,7 @@ func readInputs(getenv func(string) string) (inputs, error) {
 		return in, err
 	}
 	if in.dryRun && !in.moves() {
-		return in, fmt.Errorf("input dry_run: %s changes nothing anyway; it is for run, deploy and rollback", in.command)
+		return in, fmt.Errorf("input dry_run: %s changes nothing anyway; it is for run, deploy, rollback and task", in.command)
 	}
 	in.vars, err = assignments(getenv("INPUT_VARS"))
 	return in, err
@@ -78,17 +78,19 @@ func readInputs(getenv func(string) string) (inputs, error) {
 func (in inputs) fits() error {
 	subject, ok := commands[in.command]
 	if !ok {
-		return fmt.Errorf("input command: there is no command %q; it is one of deploy, plan, recover, rollback, run, status and validate", in.command)
+		return fmt.Errorf("input command: there is no command %q; it is one of deploy, plan, recover, rollback, run, status, task and validate", in.command)
 	}
-	if in.pipeline != "" && subject != "pipeline" {
-		return fmt.Errorf("input pipeline: %s takes none; it is for run and plan", in.command)
-	}
-	if in.environment != "" && subject != "environment" {
-		return fmt.Errorf("input environment: %s takes none; it is for deploy, rollback, recover and status", in.command)
-	}
-	for _, name := range []string{in.pipeline, in.environment} {
-		if strings.HasPrefix(name, "-") {
-			return fmt.Errorf("inputs pipeline and environment: %q is not a name", name)
+	for _, given := range []struct{ input, name, of string }{
+		{"pipeline", in.pipeline, "run and plan"},
+		{"environment", in.environment, "deploy, rollback, recover and status"},
+		{"task", in.task, "task"},
+	} {
+		switch {
+		case given.name == "":
+		case subject != given.input:
+			return fmt.Errorf("input %s: %s takes none; it is for %s", given.input, in.command, given.of)
+		case strings.HasPrefix(given.name, "-"):
+			return fmt.Errorf("input %s: %q is not a name", given.input, given.name)
 		}
 	}
 	return nil
@@ -96,7 +98,7 @@ func (in inputs) fits() error {
 
 // moves reports whether the command is one that -dry-run is for.
 func (in inputs) moves() bool {
-	return slices.Contains([]string{"run", "deploy", "rollback"}, in.command)
+	return slices.Contains([]string{"run", "deploy", "rollback", "task"}, in.command)
 }
 
 func (in inputs) mainArgs() []string {
@@ -104,7 +106,7 @@ func (in inputs) mainArgs() []string {
 	if in.dryRun {
 		args = append(args, "-dry-run")
 	}
-	if subject := in.pipeline + in.environment; subject != "" { // fits allows only one
+	if subject := in.pipeline + in.environment + in.task; subject != "" { // fits allows only one
 		args = append(args, subject)
 	}
 	return args
