@@ -165,13 +165,10 @@ func (f *front) move(to, step uint8) progress {
 		return last
 	case step == 1:
 		f.memory = to
-	case step == 2:
-		f.file = to
-	default:
-		f.memory = to
-		return last
+		return more
 	}
-	return more
+	f.memory, f.file = to, to
+	return last
 }
 
 // reprove takes the former configuration back where the new one was written and

@@ -144,7 +144,7 @@ func (m *model) advance(w *world, r int) string {
 		w.enter(r, closing)
 		return "leaves the application's server"
 	case rejoin:
-		w.enter(r, pick(m.forwardAgain && w.whole(r), deciding, ruling))
+		w.enter(r, m.wayBack(w, r))
 		return "goes back"
 	}
 	w.release(r)
@@ -163,7 +163,6 @@ func (m *model) conclude(w *world, r int, well, partly bool) {
 		if m.stopEarly {
 			well = well || partly
 		}
-		n.committed = well
 		w.enter(r, pick(well, retiring, rejoin))
 	case retiring:
 		w.enter(r, pick(w.sessions[r][appHost].lost, rejoinApp, closing))
@@ -294,6 +293,14 @@ func (m *model) rejoins(w *world, r, h int) bool {
 		w.enter(r, retiring)
 	}
 	return true
+}
+
+// wayBack is where a run goes that has failed.
+func (m *model) wayBack(w *world, r int) phase {
+	if m.forwardAgain && w.whole(r) {
+		return deciding
+	}
+	return pick(m.unruled, returning, ruling)
 }
 
 // whole reports whether a run has a session with every machine.

@@ -20,6 +20,7 @@ type journal struct {
 	exists, committing bool
 	ruling             uint8 // index of rulings
 	to                 uint8 // slot
+	unguarded          bool  // its agent was killed
 }
 
 var rulings = [...]Ruling{Open, Decided, Back}
