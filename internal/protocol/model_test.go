@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -8,13 +9,27 @@ import (
 // TestProtocol visits everything that two faults can do to two runs, two proxies
 // and the application's server. docs/protocol.md gives the counts.
 func TestProtocol(t *testing.T) {
+	t.Parallel()
 	for faults := range 3 {
-		result := (&model{}).explore(start(faults))
-		if result.trouble != "" {
-			t.Fatal(result)
-		}
-		t.Logf("%d faults: %d states; left by all runs in %d ways, the proxies disagreeing in %d", faults, result.states, result.settled, result.mixed)
+		holds(t, faults)
 	}
+}
+
+// TestProtocolSoak does it with three faults, which takes minutes and gigabytes.
+func TestProtocolSoak(t *testing.T) {
+	if os.Getenv("TURNOUT_SOAK") == "" {
+		t.Skip("TURNOUT_SOAK is not set")
+	}
+	holds(t, 3)
+}
+
+func holds(t *testing.T, faults int) {
+	t.Helper()
+	result := (&model{}).explore(start(faults))
+	if result.trouble != "" {
+		t.Fatal(result)
+	}
+	t.Logf("%d faults: %d states; left by all runs in %d ways, the proxies disagreeing in %d", faults, result.states, result.settled, result.mixed)
 }
 
 // TestBroken breaks the protocol on purpose: a check that can't find that would
@@ -37,11 +52,14 @@ func TestBroken(t *testing.T) {
 		{"back without a ruling", model{unruled: true}, 2, "stopped"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			result := test.broken.explore(start(test.faults))
 			if !strings.Contains(result.trouble, test.want) {
 				t.Errorf("found %q, want one with %q", result.trouble, test.want)
 			}
-			t.Log(result)
+			if testing.Verbose() {
+				t.Log(result)
+			}
 		})
 	}
 }

@@ -19,6 +19,7 @@ const (
 // Standing is what the journal of one proxy host comes to.
 type Standing struct {
 	Exists     bool   // a switch was opened here and not ended
+	First      bool   // it is the environment's first: there is no old slot
 	Committing bool   // traffic may have moved: its commit was announced
 	Ruling     Ruling // the last one
 }
@@ -58,7 +59,7 @@ func Settle(hosts []Standing, unread int) Outcome {
 // Alone reports whether an agent whose run has gone without a word moves its own
 // proxy to the old slot. It knows its own journal and nothing else.
 func Alone(s Standing) bool {
-	return s.Exists && (s.Committing && s.Ruling == Open || s.Ruling == Back)
+	return s.Exists && !s.First && (s.Committing && s.Ruling == Open || s.Ruling == Back)
 }
 
 // Epoch is a reign over the hosts of an environment. Each run that has the lock
