@@ -112,8 +112,8 @@ func more(n int) row { return row{{dim, fmt.Sprintf("… and %d more", n)}} }
 func (v view) stage(s *stage) row {
 	r := row{v.spin(), {bold, pad(cut(s.name, v.name), v.name)}, v.duration(s.began)}
 	r = append(r, v.attempt(&s.doing)...)
-	if s.servers > 0 {
-		r = append(r, part{"", fmt.Sprintf("  %d/%d servers", s.passed+s.failed, s.servers)})
+	if len(s.servers) > 0 {
+		r = append(r, part{"", fmt.Sprintf("  %d/%d servers", s.passed+s.failed, len(s.servers))})
 		if s.failed > 0 {
 			r = append(r, part{failed.colour, fmt.Sprintf(", %d failed", s.failed)})
 		}
