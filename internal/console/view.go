@@ -180,7 +180,7 @@ func progress(p event.Progress) string {
 
 // total tells of the whole run: "12/40 stages, 3 running, 1 failed, 42 s".
 func (v view) total() row {
-	r := row{{"", v.run.about.Title()}}
+	r := row{{"", strip(v.run.about.Title())}}
 	if v.run.about.Pipeline != "" {
 		r = row{{"", fmt.Sprintf("%d/%d stages", v.run.ended, v.run.stages)}}
 		if n := len(v.run.running); n > 0 {
