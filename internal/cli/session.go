@@ -94,7 +94,9 @@ func stages(p *plan.Plan) []event.Stage {
 			Name: stage.Name, Leg: stage.Leg, Type: stage.Type, Body: stage.Body(), Rollback: stage.Rollback, Pos: stage.Pos,
 		}
 		if stage.Task != nil {
-			described.Servers = len(stage.Task.Servers())
+			for _, server := range stage.Task.Servers() {
+				described.Servers = append(described.Servers, string(server.Name))
+			}
 		}
 		for _, need := range stage.Needs {
 			described.Needs = append(described.Needs, need.Name)

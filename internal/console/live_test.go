@@ -324,6 +324,20 @@ func TestARegionWithoutColour(t *testing.T) {
 	}
 }
 
+func TestTheNameOfATaskIsHarmless(t *testing.T) {
+	s := newScreen(40, 12)
+	inTime(t, s, func(c *console.Console) {
+		const name = "a\x1b[2Jb"
+		about := &event.Run{Command: "task", Stages: []event.Stage{{Name: name, Body: "task", Servers: []string{"web1"}}}}
+		c.Event(event.Event{Kind: event.RunStarted, Run: about})
+		c.Event(started(name))
+		pass(150 * time.Millisecond)
+		if rows := strings.Split(strings.TrimSpace(s.region()), "\n"); len(rows) != 2 || rows[1] != "task ab, 0 s" {
+			t.Errorf("%q", rows)
+		}
+	})
+}
+
 // ours are the sequences that the region is drawn with.
 var ours = regexp.MustCompile(`\x1b\[(?:[0-9]+A|J|K|\?(?:7|25|2026)[hl])|\r\n|\r`)
 

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -26,11 +27,11 @@ type stage struct {
 	id      string
 	name    string // as it is shown
 	task    bool
-	servers int // of a task: how many it is for; 0 where that is not known
+	servers []string // of a task: all it is for
 	running bool
 	beside  bool // another one has run beside it
 
-	steps  []*step // running, in the order they began
+	steps  []*step // running, in the order of servers, then as they began
 	passed int     // servers of a task that are done
 	failed int     // and those that failed
 	lines  backlog // of its groups
@@ -40,6 +41,7 @@ type stage struct {
 type step struct {
 	doing
 	event.Step
+	place    int // of its server among those of the stage, -1 where there is none
 	progress event.Progress
 }
 
@@ -61,7 +63,7 @@ func (s *stage) take(e event.Event) {
 	case event.StageRetry:
 		s.retry(e.Attempt)
 	case event.StepStarted:
-		s.steps = append(s.steps, &step{doing: doing{began: time.Now()}, Step: *e.Step})
+		s.start(*e.Step)
 	case event.StepProgress:
 		if at := s.step(*e.Step); at != nil {
 			at.progress = *e.Progress
@@ -69,6 +71,12 @@ func (s *stage) take(e event.Event) {
 	case event.StepFinished:
 		s.stepFinished(*e.Step)
 	}
+}
+
+func (s *stage) start(begun event.Step) {
+	at := &step{doing: doing{began: time.Now()}, Step: begun, place: slices.Index(s.servers, begun.Server)}
+	i := sort.Search(len(s.steps), func(i int) bool { return s.steps[i].place > at.place })
+	s.steps = slices.Insert(s.steps, i, at)
 }
 
 // step is the running step that is meant, nil where there is none.

@@ -112,8 +112,8 @@ func more(n int) row { return row{{dim, fmt.Sprintf("… and %d more", n)}} }
 func (v view) stage(s *stage) row {
 	r := row{v.spin(), {bold, pad(cut(s.name, v.name), v.name)}, v.duration(s.began)}
 	r = append(r, v.attempt(&s.doing)...)
-	if s.servers > 0 {
-		r = append(r, part{"", fmt.Sprintf("  %d/%d servers", s.passed+s.failed, s.servers)})
+	if len(s.servers) > 0 {
+		r = append(r, part{"", fmt.Sprintf("  %d/%d servers", s.passed+s.failed, len(s.servers))})
 		if s.failed > 0 {
 			r = append(r, part{failed.colour, fmt.Sprintf(", %d failed", s.failed)})
 		}
@@ -180,7 +180,7 @@ func progress(p event.Progress) string {
 
 // total tells of the whole run: "12/40 stages, 3 running, 1 failed, 42 s".
 func (v view) total() row {
-	r := row{{"", v.run.about.Title()}}
+	r := row{{"", strip(v.run.about.Title())}}
 	if v.run.about.Pipeline != "" {
 		r = row{{"", fmt.Sprintf("%d/%d stages", v.run.ended, v.run.stages)}}
 		if n := len(v.run.running); n > 0 {

@@ -89,7 +89,7 @@ type Stage struct {
 	Type     string   `json:"type,omitempty"`
 	Body     string   `json:"body"` // "run", "deploy" or "task"
 	Needs    []string `json:"needs,omitempty"`
-	Servers  int      `json:"servers,omitempty"` // of a task: how many it is for
+	Servers  []string `json:"servers,omitempty"` // of a task: all it is for, in the order of its waves
 	Rollback bool     `json:"rollback,omitempty"`
 	Pos      spec.Pos `json:"pos"`
 }

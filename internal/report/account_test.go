@@ -101,7 +101,7 @@ func TestLegsStandTogether(t *testing.T) {
 }
 
 func TestLastWordsOfAServer(t *testing.T) {
-	l := newLog(event.Stage{Name: "t", Body: "task"}).start("t")
+	l := newLog(event.Stage{Name: "t", Body: "task", Servers: []string{"web02", "web01", "web03", "web04"}}).start("t")
 	say := func(kind event.Kind, server, trouble string) {
 		l.add(event.Event{Kind: kind, Stage: "t", Step: &event.Step{Name: "t", Server: server, Error: trouble}})
 	}
@@ -112,8 +112,30 @@ func TestLastWordsOfAServer(t *testing.T) {
 	say(event.StepStarted, "web01", "") // the second attempt
 	say(event.StepFinished, "web01", "")
 	say(event.StepStarted, "web03", "")
-	if got := tallySteps(stageNamed(t, read(l.events), "t").servers()); got != "2 succeeded, 1 unfinished" {
+	a := read(l.events)
+	s := stageNamed(t, a, "t")
+	if got := tallySteps(s.servers()); got != "1 not started, 2 succeeded, 1 unfinished" {
 		t.Errorf("%s", got)
+	}
+	var order []string
+	for _, server := range results(a.stages)[0].Servers {
+		order = append(order, server.Server)
+	}
+	if diff := cmp.Diff([]string{"web02", "web01", "web03"}, order); diff != "" {
+		t.Errorf("want, got:\n%s", diff)
+	}
+	if look := s.servers()[3].view("web04").Look.Word; look != "not started" {
+		t.Errorf("web04 is %s", look)
+	}
+	if text := s.systemOut().Text; !strings.Contains(text, "web03: unfinished\nweb04: not started") {
+		t.Errorf("%s", text)
+	}
+	if text := Markdown(l.events, Options{}); !strings.Contains(text, "| <code>web04</code> | – not started | – |") {
+		t.Errorf("%s", text)
+	}
+	l.events = slices.DeleteFunc(l.events, func(e event.Event) bool { return e.Stage != "" })
+	if got := stageNamed(t, read(l.events), "t").servers(); len(got) != 0 {
+		t.Errorf("a task that was not begun has %d servers", len(got))
 	}
 }
 

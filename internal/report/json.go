@@ -69,11 +69,11 @@ func JSON(events []event.Event) ([]byte, error) {
 func results(stages []*stage) []StageResult {
 	all := []StageResult{}
 	for _, s := range stages {
-		r := StageResult{Name: s.Name, Leg: s.Leg, Started: s.started, Waited: s.waited(), Result: s.result, Servers: bare(s.servers())}
+		r := StageResult{Name: s.Name, Leg: s.Leg, Started: s.started, Waited: s.waited(), Result: s.result, Servers: bare(s.visited())}
 		for _, again := range s.retries {
 			r.Retries = append(r.Retries, again.Attempt)
 		}
-		for _, server := range s.servers() {
+		for _, server := range s.visited() {
 			r.Retries = append(r.Retries, s.again[server.Server]...)
 		}
 		all = append(all, r)

@@ -172,7 +172,11 @@ func (s *stage) reruns() []rerun {
 func (s *stage) systemOut() *rawText {
 	var text []string
 	for _, server := range s.servers() {
-		text = append(text, fmt.Sprintf("%s: %s in %s%s", server.Server, server.word(), server.lasted(), because(server.say())))
+		line := server.Server + ": " + server.word()
+		if server.finished {
+			line += " in " + server.lasted() + because(server.say())
+		}
+		text = append(text, line)
 	}
 	if s.result.Ignored {
 		text = append(text, s.result.Tail...)

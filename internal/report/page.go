@@ -201,7 +201,11 @@ func (t attempt) view() attemptView {
 }
 
 func (s *step) view(name string) stepView {
-	return stepView{Name: short(name), Took: s.lasted(), Text: short(s.say()), Look: lookOf(s.outcome())}
+	v := stepView{Name: short(name), Took: s.lasted(), Text: short(s.say()), Look: lookOf(s.outcome())}
+	if s.left() {
+		v.Look = look{"off", s.word()}
+	}
+	return v
 }
 
 // brokenView is a switch in whose middle the run ended.

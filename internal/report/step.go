@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -50,16 +51,27 @@ func (s *step) outcome() event.Outcome {
 	return event.Succeeded
 }
 
+// left reports whether a step is that of a server which its task never came to.
+func (s *step) left() bool { return s.began.IsZero() && !s.finished }
+
 // word is the outcome in a word.
 func (s *step) word() string {
-	if !s.finished {
+	switch {
+	case s.left():
+		return "not started"
+	case !s.finished:
 		return "unfinished"
 	}
 	return string(s.outcome())
 }
 
 // verdict is the outcome with its sign.
-func (s *step) verdict() string { return mark(s.outcome()) + " " + s.word() }
+func (s *step) verdict() string {
+	if s.left() {
+		return "– " + s.word()
+	}
+	return mark(s.outcome()) + " " + s.word()
+}
 
 // lasted is how long a step took, a dash where it never ended.
 func (s *step) lasted() string {
@@ -81,26 +93,36 @@ func (s *step) say() string {
 	return strings.Join(present(text, "after "+count(s.again, "attempt", "attempts")+" that failed"), ", ")
 }
 
-// servers are the last words on each server of a task, in the order in which
-// the servers were first heard of.
+// servers are the last words on each server of a task that was begun, in the
+// order of its waves, with those that it never came to.
 func (s *stage) servers() []*step {
-	var all []*step
-	at := make(map[string]int)
-	again := s.again
-	for _, s := range s.steps {
-		if s.Server == "" || s.Environment != "" {
+	var names []string
+	last := make(map[string]*step, len(s.Servers))
+	if !s.started.IsZero() {
+		names = slices.Clone(s.Servers)
+	}
+	for _, name := range names {
+		last[name] = &step{Step: event.Step{Server: name}}
+	}
+	for _, at := range s.steps {
+		if at.Server == "" || at.Environment != "" {
 			continue
 		}
-		s.again = len(again[s.Server])
-		if i, known := at[s.Server]; known {
-			all[i] = s // a later attempt
-			continue
+		if last[at.Server] == nil {
+			names = append(names, at.Server)
 		}
-		at[s.Server] = len(all)
-		all = append(all, s)
+		at.again = len(s.again[at.Server])
+		last[at.Server] = at
+	}
+	all := make([]*step, len(names))
+	for i, name := range names {
+		all[i] = last[name]
 	}
 	return all
 }
+
+// visited are those of the servers that the task came to.
+func (s *stage) visited() []*step { return slices.DeleteFunc(s.servers(), (*step).left) }
 
 // broken is a switch that has no account of its own: the run ended in it.
 type broken struct {
