@@ -17,7 +17,7 @@ task       := github.com/go-task/task/v3/cmd/task@v3.54.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # What no test may skip here.
-must_run := nginx,haproxy,sshd,docker,act,actionlint
+must_run := nginx,haproxy,sshd,netns,docker,act,actionlint
 
 .PHONY: build demo test lint soak fuzz bench vuln clean
 
@@ -30,7 +30,7 @@ demo: build
 	@exec bin/demo -proxy $(PROXY) -turnout $(CURDIR)/bin/turnout
 
 test: lint bin/act bin/actionlint
-	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox
+	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps
 	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 30m ./...
 
 lint:

@@ -28,7 +28,7 @@ func (h *Host) StopSSHD(t testing.TB) {
 // StartSSHD starts it again.
 func (h *Host) StartSSHD(t testing.TB) {
 	t.Helper()
-	h.Exec(t, "/usr/sbin/sshd -E /var/log/sshd.log && while [ ! -s /run/sshd.pid ]; do sleep 0.01; done")
+	h.Exec(t, "/usr/sbin/sshd -E /run/sshd.log && while [ ! -s /run/sshd.pid ]; do sleep 0.01; done")
 }
 
 // SmallDisk puts a file system of so many bytes at a directory, which it hides. A

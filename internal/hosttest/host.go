@@ -23,7 +23,8 @@ type Host struct {
 	User    string // logs in with the fleet's key and may sudo everything
 
 	fleet *Fleet
-	pid   int // its first process, as this machine numbers it
+	pid   int    // its first process, as this machine numbers it
+	cable *cable // where it is not a plain one
 }
 
 // Spec is the host as a spec describes it, with all that a login takes.
@@ -86,7 +87,7 @@ func (h *Host) Runs(t testing.TB, pattern string) bool {
 // Log is what the host's sshd has written.
 func (h *Host) Log(t testing.TB) string {
 	t.Helper()
-	return h.Exec(t, "cat /var/log/sshd.log")
+	return h.Exec(t, "cat /run/sshd.log")
 }
 
 // outside runs ip(8) in the namespace of the network's bridge, where each host is

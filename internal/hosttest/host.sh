@@ -86,7 +86,7 @@ mkdir old
 pivot_root . old
 umount -l /old
 rmdir /old
-/usr/sbin/sshd -E /var/log/sshd.log 9>&-
+/usr/sbin/sshd -E /run/sshd.log 9>&-
 while [[ ! -s /run/sshd.pid ]]; do sleep 0.01; done # it listens before it writes that
 cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub
 wait_for_end

@@ -15,8 +15,8 @@ import (
 
 // login runs a command on a host by OpenSSH's own client.
 func login(f *hosttest.Fleet, host, command string, options ...string) (string, error) {
-	args := append([]string{"-F", filepath.Join(f.Dir, "ssh_config"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"}, options...)
-	out, err := exec.Command("ssh", append(args, host, command)...).CombinedOutput()
+	args := append(options, "-F", filepath.Join(f.Dir, "ssh_config"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=60", host, command)
+	out, err := exec.Command("ssh", args...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 

@@ -80,7 +80,7 @@ func (d *Dialer) resolve(name, host string, o spec.SSHOptions, hops int) (*login
 	l.host = identity(o, about, l)
 	l.prepare = func() (err error) {
 		if l.host.known, err = d.hostKeys(o, about, l.user, port); err != nil {
-			return &Error{name, HostKey, err}
+			return &Error{name, HostKey, fmt.Errorf("%w; the lines for it: turnout servers trust %s", err, name)}
 		}
 		if l.signers, l.tried, err = d.signers(o, about, l.user, port); err != nil {
 			return &Error{name, Authentication, err}

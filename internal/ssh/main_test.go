@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "agent":
-			os.Exit(agent(os.Args[2:]))
+			os.Exit(beAgent(os.Args[2:]))
 		case "version":
 			fmt.Println("turnout 9.9.9 (test)")
 			os.Exit(0)
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // version is that of the agent, and of the client unless a test says otherwise.
 const version = "1.2.3"
 
-func agent(args []string) int {
+func beAgent(args []string) int {
 	signal.Ignore(syscall.SIGHUP)
 	self, err := os.Executable()
 	if err == nil && len(args) == 2 && args[0] == "-install" {
