@@ -51,14 +51,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		out: &frameWriter{w: out}, session: NewSession(), heard: renew,
+		out: &frameWriter{w: out}, session: NewSession(),
 		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
 	for _, h := range handlers {
 		s.handlers[h.name] = h
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.listen(ctx, in) }()
+	go func() { ended <- s.listen(ctx, &renewing{in, renew}) }()
 	var err error
 	select {
 	case err = <-ended:
@@ -86,7 +86,6 @@ type server struct {
 	out      *frameWriter
 	session  *Session
 	handlers map[string]Handler
-	heard    func() // the client lives
 
 	mu      sync.Mutex
 	closed  bool
@@ -112,7 +111,6 @@ func (s *server) listen(ctx context.Context, from io.Reader) error {
 			return nil // the client has gone
 		}
 		if err == nil {
-			s.heard()
 			err = s.take(ctx, f)
 		}
 		if err != nil {
@@ -128,9 +126,9 @@ func (s *server) take(ctx context.Context, f frame) error {
 	p := s.running[f.Call]
 	s.mu.Unlock()
 	switch {
-	case f.Kind == framePing:
 	case f.Kind == frameCall && p == nil:
 		return s.start(ctx, f)
+	case f.Kind == framePing: // it was read: that is all
 	case f.Kind == frameCancel:
 		if p != nil {
 			p.cancel()

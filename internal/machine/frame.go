@@ -24,7 +24,7 @@ const (
 	frameHello  frameKind = 'h' // agent → client, first: a greeting
 	frameCall   frameKind = 'c' // client → agent: a callHead
 	frameCancel frameKind = 'x' // client → agent: nothing
-	framePing   frameKind = 'p' // client → agent: the client lives
+	framePing   frameKind = 'p' // client → agent: nothing; the client lives
 	frameData   frameKind = 'd' // both ways: the next bytes of a stream; none at its end
 	frameRoom   frameKind = 'w' // both ways: room for so many bytes more, as four bytes
 	frameResult frameKind = 'r' // agent → client, last of a call: the result

@@ -29,8 +29,17 @@ const (
 	closePatience  = 5 * time.Second
 )
 
-// start starts the agent on a server, after uploading it where it is needed.
+// start starts the agent on a server. A connection that was there before may turn
+// out to be lost, and is made anew.
 func (d *Dialer) start(ctx context.Context, server *spec.Server, l *login) (*Machine, error) {
+	m, err := d.tryStart(ctx, server, l)
+	if errors.Is(err, machine.ErrLost) {
+		return d.tryStart(ctx, server, l)
+	}
+	return m, err
+}
+
+func (d *Dialer) tryStart(ctx context.Context, server *spec.Server, l *login) (*Machine, error) {
 	connection, err := d.link(ctx, l)
 	if err != nil {
 		return nil, err
@@ -42,7 +51,7 @@ func (d *Dialer) start(ctx context.Context, server *spec.Server, l *login) (*Mac
 		return m, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
-	case connection.Lost():
+	case connection.broken():
 		return nil, &Error{l.name, Lost, fmt.Errorf("%w, while the agent was started", connection.cause)}
 	}
 	var known *Error
