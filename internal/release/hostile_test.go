@@ -129,6 +129,43 @@ func TestATamperedUploadIsNoticed(t *testing.T) {
 	}
 }
 
+// TestAWholeThatDiffersIsRefused has every file right by its prefix, and a proof
+// of something else.
+func TestAWholeThatDiffersIsRefused(t *testing.T) {
+	m := Manifest{fileItem("a", "content")}
+	said := script(t, m, "content")
+	for name, change := range map[string]func(*Item){
+		"the rest of a hash": func(i *Item) { i.Sum[31] ^= 1 },
+		"a mode":             func(i *Item) { i.Mode = 0o755 },
+		"a time":             func(i *Item) { i.ModTime = i.ModTime.Add(1) },
+		"a size":             func(i *Item) { i.Size++ },
+	} {
+		other := slices.Clone(m)
+		change(&other[0])
+		var packed bytes.Buffer
+		o, err := send(&packed, zstd.SpeedFastest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.write(o, other.proof(Layout{}))
+		if err := o.close(); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := packManifest(m, Layout{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := t.TempDir()
+		err = hear(root, append(packed.Bytes(), said[len(plain):]...))
+		if err == nil || !strings.Contains(err.Error(), "what has arrived is not what was sent") {
+			t.Errorf("%s: err = %v", name, err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(root, "releases", "*")); len(left) > 0 {
+			t.Errorf("%s: left behind: %v", name, left)
+		}
+	}
+}
+
 // FuzzReceive lets a client say anything: nothing is written outside the root,
 // and nothing is left.
 func FuzzReceive(f *testing.F) {

@@ -348,10 +348,21 @@ func (r *receiver) finish(context.Context) error {
 	if err := r.share(); err != nil {
 		return err
 	}
-	if err := r.finishDirs(); err != nil {
+	if err := errors.Join(r.finishDirs(), r.dropFormer()); err != nil {
 		return err
 	}
 	return syncTree(r.partial)
+}
+
+// dropFormer removes what interrupted uploads have left.
+func (r *receiver) dropFormer() error {
+	for _, dir := range r.former {
+		if err := removeTree(dir); err != nil {
+			return fmt.Errorf("remove what an interrupted upload left: %w", err)
+		}
+	}
+	r.former = nil
+	return nil
 }
 
 // finishDirs gives folders their modes and times, the deepest first: files put
@@ -393,11 +404,6 @@ func (r *receiver) seal(context.Context) error {
 	}
 	if err := os.Rename(r.partial, filepath.Join(r.Layout.releases(), id)); err != nil {
 		return err
-	}
-	for _, dir := range r.former {
-		if err := removeTree(dir); err != nil {
-			return fmt.Errorf("remove what an interrupted upload left: %w", err)
-		}
 	}
 	return machine.SyncDir(r.Layout.releases())
 }

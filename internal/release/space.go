@@ -21,10 +21,8 @@ func (r *receiver) fit(ctx context.Context) error {
 	if !errors.Is(err, syscall.ENOSPC) || len(r.former) == 0 {
 		return err
 	}
-	for _, dir := range r.former {
-		if err := removeTree(dir); err != nil {
-			return fmt.Errorf("remove what an interrupted upload left: %w", err)
-		}
+	if err := r.dropFormer(); err != nil {
+		return err
 	}
 	if err := r.takeStock(ctx); err != nil {
 		return err
