@@ -29,7 +29,7 @@ func shop() {
 		os.Exit(1)
 	}
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(version) })
-	fmt.Println(http.ListenAndServe("127.0.0.1:"+os.Getenv("TURNOUT_PORT"), nil))
+	fmt.Println(http.ListenAndServe(":"+os.Getenv("TURNOUT_PORT"), nil))
 }
 
 // site is a directory with a spec, and a real proxy in front of what it deploys.
@@ -156,30 +156,43 @@ func (s *site) serves(version string) {
 func (s *site) signalled(word string, signal os.Signal, args ...string) (int, time.Duration, string) {
 	s.t.Helper()
 	cmd := s.turnout(args...)
+	var sent time.Time
+	said := s.until(cmd, word, func() {
+		sent = time.Now()
+		if err := cmd.Process.Signal(signal); err != nil {
+			s.t.Fatal(err)
+		}
+	})
+	return cmd.ProcessState.ExitCode(), time.Since(sent), said
+}
+
+// until runs a command to its end and does something as soon as its output says a
+// word. It returns the output.
+func (s *site) until(cmd *exec.Cmd, word string, do func()) string {
+	s.t.Helper()
 	output, err := cmd.StdoutPipe()
+	cmd.Stderr = cmd.Stdout
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var sent time.Time
+	done := false
 	var said strings.Builder
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
 		said.WriteString(lines.Text() + "\n")
-		if sent.IsZero() && strings.Contains(lines.Text(), word) {
-			sent = time.Now()
-			if err := cmd.Process.Signal(signal); err != nil {
-				s.t.Fatal(err)
-			}
+		if !done && strings.Contains(lines.Text(), word) {
+			done = true
+			do()
 		}
 	}
-	code := exitCode(cmd.Wait())
-	if sent.IsZero() {
-		s.t.Fatalf("turnout %s never said %q", strings.Join(args, " "), word)
+	_ = cmd.Wait()
+	if !done {
+		s.t.Fatalf("%s never said %q:\n%s", strings.Join(cmd.Args, " "), word, said.String())
 	}
-	return code, time.Since(sent), said.String()
+	return said.String()
 }
 
 func TestDeployByHand(t *testing.T) {
