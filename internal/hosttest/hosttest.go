@@ -3,6 +3,9 @@
 // that can fail in the ways networks do. Where a loopback will do, sshtest is
 // simpler.
 //
+// A host's clock is this machine's: a time namespace has no time of day of its own,
+// and libfaketime does not reach a program that is linked statically, as turnout is.
+//
 // scripts/hosts.sh starts the same hosts by hand.
 package hosttest
 
