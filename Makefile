@@ -9,6 +9,7 @@ FUZZTIME ?= 60s
 SWITCHES ?= 1000
 ENGINE ?= -sizes 1,10,100,1000,5000 -shapes layers,chain,fan -rounds 5 -output 1024
 comma := ,
+UPLOAD ?= -files 2000 -rounds 7
 export PATH := $(CURDIR)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 act        := github.com/nektos/act@v0.2.89
@@ -58,8 +59,9 @@ bin/task:
 	@GOBIN=$(CURDIR)/bin go install $(task)
 
 bench: build bin/task
-	@scripts/need.sh nginx haproxy gcc bash make ninja-build
+	@scripts/need.sh nginx haproxy gcc bash make ninja-build openssh-server rsync zstd
 	@go run ./internal/bench/engine $(ENGINE)
+	@go run ./internal/bench/upload $(UPLOAD)
 	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
 	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret ./internal/console
 

@@ -19,7 +19,8 @@ healthy, moves the traffic and watches. Anything that fails is put back. ENV may
 be left out when the spec has one environment.
 
 Options:
-  -release DIR     what to ship (default: what the spec's deploy block for ENV names)
+  -release PATH    directory or archive to ship (default: what the spec's deploy
+                   block for ENV names)
   -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
@@ -123,9 +124,9 @@ func releaseFor(s *spec.Spec, env *spec.Environment, flag string) (string, error
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", fmt.Errorf("deploy %s: no deploy block names its release; say which directory to ship with -release DIR", env.Name)
+		return "", fmt.Errorf("deploy %s: no deploy block names its release; say what to ship with -release PATH", env.Name)
 	}
-	return "", fmt.Errorf("deploy %s: deploy blocks name several releases (%s); choose one with -release DIR", env.Name, strings.Join(found, ", "))
+	return "", fmt.Errorf("deploy %s: deploy blocks name several releases (%s); choose one with -release PATH", env.Name, strings.Join(found, ", "))
 }
 
 // resultOf is the result of a run that consists of one switch.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,14 +51,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		out: &frameWriter{w: out}, session: NewSession(), heard: renew,
-		handlers: make(map[string]Handler), running: make(map[uint64]context.CancelFunc),
+		out: &frameWriter{w: out}, session: NewSession(),
+		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
 	for _, h := range handlers {
 		s.handlers[h.name] = h
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.listen(ctx, in) }()
+	go func() { ended <- s.listen(ctx, &renewing{in, renew}) }()
 	var err error
 	select {
 	case err = <-ended:
@@ -85,77 +86,133 @@ type server struct {
 	out      *frameWriter
 	session  *Session
 	handlers map[string]Handler
-	heard    func() // the client lives
 
 	mu      sync.Mutex
 	closed  bool
-	running map[uint64]context.CancelFunc
+	running map[uint32]*performance
 	calls   sync.WaitGroup
 }
 
-func (s *server) listen(ctx context.Context, in io.Reader) error {
-	if err := s.out.write(frame{Kind: frameHello, Version: protocolVersion}); err != nil {
+// performance is a call under way.
+type performance struct {
+	cancel context.CancelFunc
+	input  *inlet
+	output *outlet
+}
+
+func (s *server) listen(ctx context.Context, from io.Reader) error {
+	if err := s.out.write(message(frameHello, 0, greeting{Version: protocolVersion})); err != nil {
 		return fmt.Errorf("agent: greet: %w", err)
 	}
+	in := bufio.NewReaderSize(from, 2*maxChunk)
 	for {
 		f, err := readFrame(in)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil // the client has gone
 		}
+		if err == nil {
+			err = s.take(ctx, f)
+		}
 		if err != nil {
 			return fmt.Errorf("agent: read: %w", err)
 		}
-		s.heard()
-		switch f.Kind {
-		case framePing:
-		case frameCall:
-			s.start(ctx, f)
-		case frameCancel:
-			s.cancel(f.Call)
-		default:
-			return fmt.Errorf("agent: read: a message of kind %q, which a client never sends", f.Kind)
-		}
 	}
+}
+
+// take does what a frame asks for; it never waits. What is for a call that has
+// ended is no matter.
+func (s *server) take(ctx context.Context, f frame) error {
+	s.mu.Lock()
+	p := s.running[f.Call]
+	s.mu.Unlock()
+	switch {
+	case f.Kind == frameCall && p == nil:
+		return s.start(ctx, f)
+	case f.Kind == framePing: // it was read: that is all
+	case f.Kind == frameCancel:
+		if p != nil {
+			p.cancel()
+		}
+	case f.Kind == frameRoom:
+		bytes, err := f.room()
+		if p != nil {
+			p.output.widen(bytes)
+		}
+		return err
+	case f.Kind == frameData:
+		return p.receive(f.Body)
+	default:
+		return fmt.Errorf("not a message of turnout's client: %q out of place", f.Kind)
+	}
+	return nil
+}
+
+func (p *performance) receive(data []byte) error {
+	switch {
+	case p == nil:
+		return nil
+	case len(data) == 0:
+		p.input.end(io.EOF)
+		return nil
+	}
+	return p.input.put(data)
 }
 
 // start performs a call beside the others.
-func (s *server) start(ctx context.Context, f frame) {
+func (s *server) start(ctx context.Context, f frame) error {
+	var head callHead
+	if err := json.Unmarshal(f.Body, &head); err != nil {
+		return fmt.Errorf("not a message of turnout's client: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	s.running[f.Call] = cancel
+	ctx, p := s.perform(ctx, f.Call)
+	if !head.Input {
+		p.input.end(io.EOF)
+	}
+	s.running[f.Call] = p
 	s.calls.Go(func() {
-		defer s.cancel(f.Call)
-		_ = s.out.write(s.answer(ctx, f)) // a client that has gone is noticed by listen
+		last := s.answer(ctx, p, head)
+		p.output.close(errEnded)
+		p.cancel()
+		s.mu.Lock()
+		delete(s.running, f.Call)
+		s.mu.Unlock()
+		last.Call = f.Call
+		_ = s.out.write(last) // a client that has gone is noticed by listen
 	})
+	return nil
 }
 
-func (s *server) answer(ctx context.Context, f frame) frame {
-	handler, known := s.handlers[f.Op]
+// perform prepares a call whose streams end when its context does.
+func (s *server) perform(ctx context.Context, call uint32) (context.Context, *performance) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &performance{cancel: cancel, output: newOutlet(s.out, call)}
+	p.input = newInlet(func(bytes int) { _ = s.out.write(roomFor(call, bytes)) })
+	context.AfterFunc(ctx, func() {
+		p.input.end(ctx.Err())
+		p.output.hurry(ctx.Err())
+	})
+	return ctx, p
+}
+
+func (s *server) answer(ctx context.Context, p *performance, head callHead) frame {
+	handler, known := s.handlers[head.Op]
 	if !known {
-		unknown := fmt.Errorf("%s: this agent does not know the operation", f.Op)
-		return frame{Kind: frameError, Call: f.Call, Failure: newFailure(unknown)}
+		unknown := fmt.Errorf("%s: this agent does not know the operation", head.Op)
+		return message(frameError, 0, newFailure(unknown))
 	}
-	at := At{Session: s.session, Out: &callOutput{out: s.out, call: f.Call}}
-	result, err := handler.do(ctx, at, f.Body)
+	result, err := handler.do(ctx, At{Session: s.session, In: p.input, Out: p.output}, head.Request)
+	if err == nil && len(result) > maxMessage {
+		err = fmt.Errorf("%s: a result of %d bytes is too large", head.Op, len(result))
+	}
 	if err != nil {
-		return frame{Kind: frameError, Call: f.Call, Failure: newFailure(err)}
+		return message(frameError, 0, newFailure(err))
 	}
-	return frame{Kind: frameResult, Call: f.Call, Body: result}
-}
-
-// cancel ends a call; one that has ended already is no matter.
-func (s *server) cancel(call uint64) {
-	s.mu.Lock()
-	cancel := s.running[call]
-	delete(s.running, call)
-	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
+	return frame{Kind: frameResult, Body: result}
 }
 
 // close waits for the calls, whose context has ended, at most until late, and
@@ -174,17 +231,4 @@ func (s *server) close(late <-chan time.Time) error {
 	case <-late:
 	}
 	return s.session.Close()
-}
-
-// callOutput is the stream of one call.
-type callOutput struct {
-	out  *frameWriter
-	call uint64
-}
-
-func (c *callOutput) Write(p []byte) (int, error) {
-	if err := c.out.write(frame{Kind: frameOutput, Call: c.call, Data: p}); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }

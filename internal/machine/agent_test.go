@@ -3,7 +3,6 @@ package machine_test
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +55,7 @@ func operations() []machine.Handler {
 	return []machine.Handler{
 		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail), machine.Handle(machine.Write),
 		machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
-		machine.Handle(keep), machine.Handle(fail),
+		machine.Handle(keep), machine.Handle(fail), machine.Handle(echo), machine.Handle(count), machine.Handle(deaf),
 	}
 }
 
@@ -205,11 +204,11 @@ func TestDialRefusesWhatIsNoAgent(t *testing.T) {
 	for name, says := range map[string]string{
 		"a banner":       "Welcome to Debian GNU/Linux 12!\n",
 		"nothing":        "",
-		"half a message": "\x00\x00\x00\x40{",
-		"another version": func() string {
-			text := `{"kind":"hello","version":99}`
-			return string(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) + text
-		}(),
+		"half a message": "\x00\x00\x00\x40h\x00\x00\x00\x00{",
+		"half a head":    "\x00\x00\x00",
+		"another kind":   "\x00\x00\x00\x02r\x00\x00\x00\x00{}",
+		"version 1":      "\x00\x00\x00\x1e" + `{"kind":"hello","version":1}`,
+		"version 99":     "\x00\x00\x00\x0eh\x00\x00\x00\x00" + `{"version":99}`,
 	} {
 		_, w := io.Pipe()
 		if _, err := machine.Dial(context.Background(), "there", strings.NewReader(says), w); err == nil || !strings.HasPrefix(err.Error(), "there: agent: ") {
@@ -228,8 +227,10 @@ func TestDialRefusesWhatIsNoAgent(t *testing.T) {
 func TestServeRefusesNoise(t *testing.T) {
 	for name, noise := range map[string]string{
 		"text":         "GET / HTTP/1.1\r\n",
-		"not JSON":     "\x00\x00\x00\x02hi",
-		"out of place": "\x00\x00\x00\x10" + `{"kind":"hello"}`,
+		"not JSON":     "\x00\x00\x00\x02c\x00\x00\x00\x01hi",
+		"out of place": "\x00\x00\x00\x02h\x00\x00\x00\x00{}",
+		"unknown kind": "\x00\x00\x00\x00?\x00\x00\x00\x00",
+		"too large":    "\x7f\x00\x00\x00c\x00\x00\x00\x01",
 	} {
 		if err := machine.Serve(context.Background(), strings.NewReader(noise), io.Discard); err == nil || !strings.HasPrefix(err.Error(), "agent: read: ") {
 			t.Errorf("%s: err = %v", name, err)

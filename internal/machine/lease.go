@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -28,6 +29,21 @@ func startLease(ctx context.Context) (leased context.Context, renew func(), stop
 		timer.Stop()
 		cancel(nil)
 	}
+}
+
+// renewing renews a lease by everything that is read: a large message on a slow
+// network takes longer than the lease.
+type renewing struct {
+	from  io.Reader
+	renew func()
+}
+
+func (r *renewing) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if n > 0 {
+		r.renew()
+	}
+	return n, err
 }
 
 // beat tells the agent that the client lives, until it says no more.

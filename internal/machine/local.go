@@ -20,7 +20,7 @@ func NewLocal(name string) *Local { return &Local{name: name, session: NewSessio
 func (l *Local) Name() string { return l.name }
 
 // Call refuses every operation: On never takes that way for a Local.
-func (l *Local) Call(context.Context, string, []byte, io.Writer) ([]byte, error) {
+func (l *Local) Call(context.Context, string, []byte, io.Reader, io.Writer) ([]byte, error) {
 	panic("machine: operations on the local machine are called directly")
 }
 
@@ -34,15 +34,24 @@ func (op Op[Req, Res]) On(ctx context.Context, m Machine, request Req) (Res, err
 
 // Stream performs the operation on m and copies what it streams to out.
 func (op Op[Req, Res]) Stream(ctx context.Context, m Machine, request Req, out io.Writer) (Res, error) {
+	return op.Exchange(ctx, m, request, nil, out)
+}
+
+// Exchange performs the operation on m, lets it read what in has, and copies what
+// it streams to out. in may be nil. Whoever feeds in ends it when ctx ends.
+func (op Op[Req, Res]) Exchange(ctx context.Context, m Machine, request Req, in io.Reader, out io.Writer) (Res, error) {
 	if local, ok := m.(*Local); ok {
-		return op.Do(ctx, At{Session: local.session, Out: out}, request)
+		if in == nil {
+			in = nothing{}
+		}
+		return op.Do(ctx, At{Session: local.session, In: in, Out: out}, request)
 	}
 	var result Res
 	encoded, err := json.Marshal(request)
 	if err != nil {
 		panic(fmt.Sprintf("machine: request of %s does not survive JSON: %v", op.Name, err))
 	}
-	answer, err := m.Call(ctx, op.Name, encoded, out)
+	answer, err := m.Call(ctx, op.Name, encoded, in, out)
 	if err != nil {
 		return result, err
 	}

@@ -13,10 +13,11 @@ type Machine interface {
 	// Name is the server's name in the spec, for messages.
 	Name() string
 
-	// Call performs the operation called op with its request as JSON, copies
-	// what it streams to out, and returns its result as JSON. Ending ctx ends
-	// the operation.
-	Call(ctx context.Context, op string, request []byte, out io.Writer) ([]byte, error)
+	// Call performs the operation called op with its request as JSON, lets it
+	// read what in has, copies what it streams to out, and returns its result
+	// as JSON. in may be nil. Ending ctx ends the operation; a read of in that
+	// is under way when the operation ends is not waited for.
+	Call(ctx context.Context, op string, request []byte, in io.Reader, out io.Writer) ([]byte, error)
 
 	// Close ends the session and with it whatever the session keeps, such as
 	// locks.
@@ -32,5 +33,6 @@ type Op[Req, Res any] struct {
 // At is what an operation finds on the machine it runs on.
 type At struct {
 	Session *Session  // keeps what outlives the call
+	In      io.Reader // what the caller streams, at its end where there is nothing; never nil
 	Out     io.Writer // what is written here reaches the caller at once; never nil
 }

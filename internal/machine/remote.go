@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,14 +22,18 @@ type Remote struct {
 	done chan struct{} // closed when the agent says no more
 
 	mu    sync.Mutex
-	last  uint64
-	calls map[uint64]chan frame
+	last  uint32
+	calls map[uint32]*call
 	cause error // why done is closed
 }
 
-// callBuffer is how many frames of a call wait for a slow listener before it
-// holds up the other calls of the connection.
-const callBuffer = 256
+// call is a call that waits for its last frame.
+type call struct {
+	id     uint32
+	input  *outlet
+	output *inlet
+	last   chan frame // holds one
+}
 
 // Dial greets the agent that serves at the other ends of from and to, and
 // returns its machine. Closing the machine closes to and waits for the end of
@@ -35,15 +41,16 @@ const callBuffer = 256
 func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (*Remote, error) {
 	r := &Remote{
 		name: name, to: to, out: &frameWriter{w: to},
-		done: make(chan struct{}), calls: make(map[uint64]chan frame),
+		done: make(chan struct{}), calls: make(map[uint32]*call),
 	}
+	in := bufio.NewReaderSize(from, 2*maxChunk)
 	greeted := make(chan error, 1)
 	go func() {
-		err := greet(from)
+		err := greet(in)
 		greeted <- err
 		if err == nil {
 			go r.beat()
-			r.listen(from)
+			r.listen(in)
 		}
 	}()
 	select {
@@ -59,11 +66,15 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 
 func greet(from io.Reader) error {
 	f, err := readFrame(from)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("no greeting: %w", err)
-	case f.Kind != frameHello || f.Version != protocolVersion:
-		return fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", f.Version, protocolVersion)
+	}
+	var hello greeting
+	if err := json.Unmarshal(f.Body, &hello); err != nil || f.Kind != frameHello {
+		return fmt.Errorf("no greeting, but %q", f.Body)
+	}
+	if hello.Version != protocolVersion {
+		return fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", hello.Version, protocolVersion)
 	}
 	return nil
 }
@@ -73,70 +84,100 @@ func (r *Remote) Name() string { return r.name }
 
 // Call has the agent perform an operation; see Machine. Once ctx has ended it
 // still waits for the agent to end the operation.
-func (r *Remote) Call(ctx context.Context, op string, request []byte, out io.Writer) ([]byte, error) {
-	id, frames := r.register()
-	defer r.forget(id)
-	if err := r.out.write(frame{Kind: frameCall, Call: id, Op: op, Body: request}); err != nil {
+func (r *Remote) Call(ctx context.Context, op string, request []byte, in io.Reader, out io.Writer) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := r.register()
+	defer r.forget(c)
+	head := callHead{Op: op, Request: request, Input: in != nil}
+	if err := r.out.write(message(frameCall, c.id, head)); err != nil {
 		return nil, r.lost(op, err)
 	}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		c.copyOutput(out)
+	}()
+	if in != nil {
+		go c.input.feed(in, cancel)
+	}
+	f, err := r.await(ctx, op, c)
+	<-copied
+	if err != nil || f.Kind == frameResult {
+		return f.Body, err
+	}
+	return nil, failed(f, context.Cause(ctx))
+}
+
+// copyOutput copies the output to its end. As on the local machine, a listener
+// that has gone stops nothing.
+func (c *call) copyOutput(out io.Writer) {
+	_, _ = io.Copy(out, c.output)
+	_, _ = io.Copy(io.Discard, c.output)
+}
+
+// await waits for the last frame of a call.
+func (r *Remote) await(ctx context.Context, op string, c *call) (frame, error) {
 	ended := ctx.Done()
 	for {
 		select {
-		case f := <-frames:
-			if f.Kind == frameOutput {
-				_, _ = out.Write(f.Data) // as on the local machine, a listener that has gone stops nothing
-				continue
-			}
-			return f.Body, r.verdict(ctx, f)
+		case f := <-c.last:
+			return f, nil
 		case <-ended:
 			ended = nil
-			_ = r.out.write(frame{Kind: frameCancel, Call: id}) // a lost connection cancels as well
+			_ = r.out.write(frame{Kind: frameCancel, Call: c.id}) // a lost connection cancels as well
 		case <-r.done:
-			return r.lastWord(ctx, op, frames, out)
-		}
-	}
-}
-
-// lastWord takes what arrived for a call before the connection ended.
-func (r *Remote) lastWord(ctx context.Context, op string, frames chan frame, out io.Writer) ([]byte, error) {
-	for {
-		select {
-		case f := <-frames:
-			if f.Kind != frameOutput {
-				return f.Body, r.verdict(ctx, f)
+			select {
+			case f := <-c.last: // it came before the end
+				return f, nil
+			default:
+				return frame{}, r.lost(op, r.cause)
 			}
-			_, _ = out.Write(f.Data)
-		default:
-			return nil, r.lost(op, r.cause)
 		}
 	}
 }
 
-// verdict is the error that the last frame of a call carries.
-func (r *Remote) verdict(ctx context.Context, f frame) error {
-	if f.Failure == nil {
-		return nil
+// failed is the error that a frameError carries. cause is why the caller's
+// context ended, nil while it has not.
+func failed(f frame, cause error) error {
+	var why failure
+	if err := json.Unmarshal(f.Body, &why); err != nil {
+		return fmt.Errorf("not a message of turnout's agent: %w", err)
 	}
-	return f.Failure.err(context.Cause(ctx))
+	return why.err(cause)
 }
 
 func (r *Remote) lost(op string, cause error) error {
 	return fmt.Errorf("%s: %s: %w: %w", r.name, op, ErrLost, cause)
 }
 
-func (r *Remote) register() (uint64, chan frame) {
+func (r *Remote) register() *call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
-	frames := make(chan frame, callBuffer)
-	r.calls[r.last] = frames
-	return r.last, frames
+	id := r.last
+	c := &call{id: id, input: newOutlet(r.out, id), last: make(chan frame, 1)}
+	c.output = newInlet(func(bytes int) { _ = r.out.write(roomFor(id, bytes)) })
+	r.calls[id] = c
+	if r.cause != nil {
+		c.end(r.cause)
+	}
+	return c
 }
 
-func (r *Remote) forget(id uint64) {
+func (r *Remote) forget(c *call) {
+	c.end(errEnded)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.calls, id)
+	delete(r.calls, c.id)
+}
+
+// errEnded stops streams of a call that has ended.
+var errEnded = errors.New("the call has ended")
+
+func (c *call) end(why error) {
+	c.input.close(why)
+	c.output.end(why)
 }
 
 // listen hands frames to their calls until the agent says no more.
@@ -144,16 +185,50 @@ func (r *Remote) listen(from io.Reader) {
 	defer close(r.done)
 	for {
 		f, err := readFrame(from)
+		if err == nil {
+			err = r.hand(f)
+		}
 		if err != nil {
-			r.cause = err
+			r.abandon(err)
 			return
 		}
-		r.mu.Lock()
-		frames := r.calls[f.Call]
-		r.mu.Unlock()
-		if frames != nil { // else it has given up
-			frames <- f
+	}
+}
+
+// hand hands a frame to its call; it never waits. A call that is not there has
+// given up.
+func (r *Remote) hand(f frame) error {
+	r.mu.Lock()
+	c := r.calls[f.Call]
+	r.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	switch f.Kind {
+	case frameData:
+		return c.output.put(f.Body)
+	case frameRoom:
+		bytes, err := f.room()
+		c.input.widen(bytes)
+		return err
+	case frameResult, frameError:
+		c.output.end(io.EOF)
+		select {
+		case c.last <- f:
+			return nil
+		default:
 		}
+	}
+	return fmt.Errorf("not a message of turnout's agent: %q out of place", f.Kind)
+}
+
+// abandon ends the streams of all calls when the connection has ended.
+func (r *Remote) abandon(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cause = cause
+	for _, c := range r.calls {
+		c.end(cause)
 	}
 }
 

@@ -22,7 +22,7 @@ type failing struct{ began []time.Time }
 func (*failing) Name() string { return "failing" }
 func (*failing) Close() error { return nil }
 
-func (f *failing) Call(_ context.Context, op string, _ []byte, _ io.Writer) ([]byte, error) {
+func (f *failing) Call(_ context.Context, op string, _ []byte, _ io.Reader, _ io.Writer) ([]byte, error) {
 	if op != machine.Run.Name {
 		return nil, fmt.Errorf("%s: is not known", op) // looking for bash comes first
 	}

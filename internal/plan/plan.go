@@ -65,7 +65,7 @@ func (s *Stage) Body() string {
 // Deploy is one switch of one environment.
 type Deploy struct {
 	Environment *spec.Environment
-	Release     string // directory to ship; empty in a rollback
+	Release     string // directory or archive to ship; empty in a rollback
 	Rollback    bool
 	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
 	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked

@@ -6,6 +6,7 @@
 package release
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Layout is where the releases of an environment live.
@@ -29,6 +32,7 @@ const (
 	sharedName    = "shared"
 	partialSuffix = ".partial"
 	stampLayout   = "20060102t150405z"
+	idSize        = len(stampLayout) + len("-12345678")
 )
 
 var idPattern = regexp.MustCompile(`\A\d{8}t\d{6}z-[0-9a-f]{8}\z`)
@@ -100,39 +104,80 @@ func (l Layout) ids() ([]string, error) {
 	return ids, err // ReadDir sorts, and an id begins with its time
 }
 
-// newID is an id for content with that hash. It sorts after every release there
-// is, even where the clock has been set back.
-func (l Layout) newID(now time.Time, sum string) (string, error) {
+// newest is the id of the newest release, "" where there is none.
+func (l Layout) newest() (string, error) {
 	ids, err := l.ids()
-	if err != nil {
+	if err != nil || len(ids) == 0 {
 		return "", err
 	}
-	now = now.UTC().Truncate(time.Second)
-	if len(ids) > 0 {
-		stamp, _, _ := strings.Cut(ids[len(ids)-1], "-")
-		newest, err := time.Parse(stampLayout, stamp)
-		if err == nil && !now.After(newest) {
-			now = newest.Add(time.Second)
-		}
-	}
-	return now.Format(stampLayout) + "-" + sum[:8], nil
+	return ids[len(ids)-1], nil
 }
 
-// sweep removes what interrupted uploads and removals left.
-func (l Layout) sweep() error {
-	stale, err := filepath.Glob(filepath.Join(l.releases(), "*"+partialSuffix))
+// newID is an id for content with that hash. It sorts after that of the newest
+// release there is, even where the clock has been set back.
+func newID(now time.Time, newest string, sum Sum) string {
+	now = now.UTC().Truncate(time.Second)
+	stamp, _, _ := strings.Cut(newest, "-")
+	if then, err := time.Parse(stampLayout, stamp); err == nil && !now.After(then) {
+		now = then.Add(time.Second)
+	}
+	return now.Format(stampLayout) + "-" + sum.String()[:8]
+}
+
+// partials are what interrupted uploads and removals left.
+func (l Layout) partials() []string {
+	left, err := filepath.Glob(filepath.Join(globLiteral(l.releases()), "*"+partialSuffix))
 	if err != nil {
-		panic("release: a constant pattern: " + err.Error())
+		panic("release: a quoted pattern: " + err.Error())
 	}
+	return left
+}
+
+var globSpecial = regexp.MustCompile(`[\\*?\[\]]`)
+
+// globLiteral is a pattern that matches path alone.
+func globLiteral(path string) string { return globSpecial.ReplaceAllString(path, `\$0`) }
+
+// sweepShared removes what interrupted uploads left beside shared paths.
+func (l Layout) sweepShared() error {
 	for _, shared := range l.Shared {
-		stale = append(stale, l.shared(shared)+partialSuffix)
-	}
-	for _, dir := range stale {
-		if err := removeTree(dir); err != nil {
+		if err := removeTree(l.shared(shared) + partialSuffix); err != nil {
 			return fmt.Errorf("remove what an interrupted upload left: %w", err)
 		}
 	}
 	return nil
+}
+
+// claimTime is how long an upload waits for another one to end: a client that
+// was cut off is given up within 20 s.
+const claimTime = 25 * time.Second
+
+// claim makes sure that no other upload to the root is under way until the file
+// it returns is closed.
+func (l Layout) claim(ctx context.Context) (*os.File, error) {
+	dir, err := os.Open(l.releases())
+	if err != nil {
+		return nil, err
+	}
+	deadline := time.After(claimTime)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", dir.Name(), err), dir.Close())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), dir.Close())
+		case <-deadline:
+			return nil, errors.Join(fmt.Errorf("another upload to %s is under way: try again when it has ended", l.Root), dir.Close())
+		}
+	}
 }
 
 // removeTree removes a tree, folders that forbid it included.

@@ -1,14 +1,12 @@
 package release
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"hash"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"time"
@@ -22,66 +20,41 @@ type Manifest []Item
 
 // Item is a file, folder or link of a release.
 type Item struct {
-	Path    string      `json:"path"` // slash-separated, relative to the release
-	Mode    fs.FileMode `json:"mode"`
-	Size    int64       `json:"size,omitempty"` // of a file, in bytes
-	ModTime time.Time   `json:"mod_time"`
-	Sum     string      `json:"sum,omitempty"`    // SHA-256 of a file, hex
-	Target  string      `json:"target,omitempty"` // of a link, as it stands
+	Path    string // slash-separated, relative to the release
+	Mode    fs.FileMode
+	Size    int64 // of a file, in bytes
+	ModTime time.Time
+	Sum     Sum    // of a file
+	Target  string // of a link, as it stands
 }
 
-// scan reads the tree at source. It refuses what can't be shipped: devices,
-// sockets and pipes, and links that leave the tree.
-func scan(ctx context.Context, source string) (Manifest, error) {
-	info, err := os.Stat(source)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s: is not a directory", source)
-	}
-	source, err = filepath.EvalSymlinks(source) // WalkDir doesn't follow a link at its root
-	if err != nil {
-		return nil, err
-	}
-	var m Manifest
-	err = filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil || name == source {
-			return err
-		}
-		item, err := examine(source, name, entry)
-		m = append(m, item)
-		return err
-	})
-	if err == nil && len(m) == 0 {
-		err = fmt.Errorf("%s: is empty: nothing to ship", source)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return m, m.check()
+// Sum is a SHA-256. Of one that has crossed to another machine, the rest after
+// its prefix is 0 until the content is there.
+type Sum [sha256.Size]byte
+
+// prefixSize is how many bytes of a hash travel. 64 bits tell apart what differs
+// by chance; the hash of the whole tells what differs by intent.
+const prefixSize = 8
+
+// matches reports whether s and t have the same prefix.
+func (s Sum) matches(t Sum) bool { return [prefixSize]byte(s[:]) == [prefixSize]byte(t[:]) }
+
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+func sumOf(h hash.Hash) (s Sum) {
+	h.Sum(s[:0])
+	return s
 }
 
-func examine(source, name string, entry fs.DirEntry) (Item, error) {
-	info, err := entry.Info()
-	if err != nil {
-		return Item{}, err
+// files is the number of files and their bytes.
+func (m Manifest) files() (n int, bytes int64) {
+	for _, item := range m {
+		if item.Mode.IsRegular() {
+			n++
+			bytes += item.Size
+		}
 	}
-	relative, err := filepath.Rel(source, name)
-	if err != nil {
-		return Item{}, err
-	}
-	item := Item{Path: filepath.ToSlash(relative), Mode: info.Mode(), ModTime: info.ModTime()}
-	switch info.Mode().Type() {
-	case 0:
-		item.Sum, item.Size, err = hashFile(name)
-	case fs.ModeSymlink:
-		item.Target, err = os.Readlink(name)
-	}
-	return item, err
+	return n, bytes
 }
 
 // check refuses items that a release must not have, all of them in one error.
@@ -92,21 +65,31 @@ func (m Manifest) check() error {
 			links[item.Path] = item.Target
 		}
 	}
+	seen := map[string]bool{".": true} // whether it is a folder
 	var errs []error
 	for _, item := range m {
-		if why := item.refusal(links); why != "" {
+		why := item.refusal(links)
+		if _, twice := seen[item.Path]; why == "" && twice {
+			why = "is there twice"
+		} else if why == "" && !seen[path.Dir(item.Path)] {
+			why = "lies in no folder of the release"
+		}
+		if why != "" {
 			errs = append(errs, fmt.Errorf("%s: %s", item.Path, why))
 		}
+		seen[item.Path] = item.Mode.IsDir()
 	}
 	return errors.Join(errs...)
 }
 
 func (i Item) refusal(links map[string]string) string {
 	switch {
-	case !filepath.IsLocal(i.Path):
+	case !filepath.IsLocal(i.Path) || path.Clean(i.Path) != i.Path || i.Path == ".":
 		return "leaves the release"
 	case !utf8.ValidString(i.Path) || !utf8.ValidString(i.Target):
 		return "the name is not UTF-8"
+	case i.Size < 0:
+		return "has a size below 0"
 	case i.Mode.IsRegular() || i.Mode.IsDir():
 		return ""
 	case i.Mode.Type() != fs.ModeSymlink:
@@ -120,21 +103,22 @@ func (i Item) refusal(links map[string]string) string {
 }
 
 // sum is the hash of everything the release is but its times.
-func (m Manifest) sum() string {
+func (m Manifest) sum() Sum {
 	h := sha256.New()
 	for _, item := range m {
 		fmt.Fprintf(h, "%q %o %s %q\n", item.Path, item.Mode, item.Sum, item.Target)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return sumOf(h)
 }
 
-func hashFile(name string) (sum string, size int64, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", 0, err
-	}
-	defer file.Close()
+// proof is the hash of everything that a machine can hold against what it has
+// built: times as well, and not what it shares, which it may have of its own.
+func (m Manifest) proof(layout Layout) Sum {
 	h := sha256.New()
-	size, err = io.Copy(h, file)
-	return hex.EncodeToString(h.Sum(nil)), size, err
+	for _, item := range m {
+		if layout.sharedOver(item.Path) == "" {
+			fmt.Fprintf(h, "%q %o %d %d %s %q\n", item.Path, item.Mode, item.Size, item.ModTime.UnixNano(), item.Sum, item.Target)
+		}
+	}
+	return sumOf(h)
 }

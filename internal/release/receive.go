@@ -1,68 +1,120 @@
 package release
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"github.com/org/deploy-action/internal/machine"
 )
 
-// Receive builds a release from a source that the machine can read; Ship
-// prepares the request.
-var Receive = machine.Op[Delivery, Shipped]{Name: "release.receive", Do: receive}
+// Receive takes part in the upload of a release; Ship is the other part. An
+// upload that is cut off leaves what has arrived, for the next one.
+var Receive = machine.Op[Delivery, Received]{Name: "release.receive", Do: receive}
 
-// Delivery is a release to be built. Source holds what Manifest lists.
+// Delivery says where an upload goes.
 type Delivery struct {
-	Layout   Layout   `json:"layout"`
-	Source   string   `json:"source"`
-	Manifest Manifest `json:"manifest"`
+	Layout Layout `json:"layout"`
+	Salt   Salt   `json:"salt"`
+	Alone  bool   `json:"alone,omitempty"` // there is no other machine to wait for
+}
+
+// Received is what became of an upload.
+type Received struct {
+	Linked  int      `json:"linked"`            // files taken over from what was there
+	Awaited []string `json:"awaited,omitempty"` // see Arrival
 }
 
 // receiver builds one release in a .partial folder.
 type receiver struct {
 	Delivery
-	id      string
-	former  []string        // earlier releases, newest first
-	seeds   map[string]bool // shared paths the release brings to a machine without them
-	shipped Shipped
+	in     *bufio.Reader
+	out    io.Writer
+	buffer []byte
+
+	manifest Manifest
+	proof    Sum
+	newest   string          // id of the newest release before this one
+	seeds    map[string]bool // shared paths the release brings to a machine without them
+	stock    *stock
+	missing  []int    // items that have to be sent
+	former   []string // what interrupted uploads have left
+	partial  string
+	received Received
 }
 
-func receive(ctx context.Context, _ machine.At, d Delivery) (Shipped, error) {
-	if err := d.check(); err != nil {
-		return Shipped{}, err
+func receive(ctx context.Context, at machine.At, d Delivery) (Received, error) {
+	if err := errors.Join(d.Layout.check(), d.Layout.prepare()); err != nil {
+		return Received{}, err
 	}
-	r, err := newReceiver(d)
+	claimed, err := d.Layout.claim(ctx)
 	if err != nil {
-		return Shipped{}, err
+		return Received{}, err
 	}
-	if err := r.build(ctx); err != nil {
-		if left := r.Layout.sweep(); left != nil {
-			err = errors.Join(err, left)
+	defer claimed.Close()
+	r := &receiver{Delivery: d, in: bufio.NewReader(at.In), out: at.Out, buffer: make([]byte, maxBlock)}
+	if err := r.take(ctx); err != nil {
+		if ctx.Err() != nil {
+			return Received{}, fmt.Errorf("%w; what has arrived waits for the next upload", err)
 		}
-		return Shipped{}, err
+		return Received{}, errors.Join(err, r.discard())
 	}
-	return r.shipped, nil
+	return r.received, nil
 }
 
-// check refuses what can't be built, before anything is written.
-func (d Delivery) check() error {
-	if err := errors.Join(d.Layout.check(), d.Manifest.check()); err != nil {
+// take has the conversation that is an upload.
+func (r *receiver) take(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		r.readManifest, r.look, r.fit, r.answer, r.build, r.fetch, r.finish, r.seal,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes what was built.
+func (r *receiver) discard() error {
+	if r.partial == "" {
+		return nil
+	}
+	return errors.Join(removeTree(r.partial), r.Layout.sweepShared())
+}
+
+// readManifest reads what is to be built, and refuses what can't be, before
+// anything is written.
+func (r *receiver) readManifest(context.Context) error {
+	in, err := receiveMessage(r.in)
+	if err != nil {
 		return err
 	}
-	if relative, err := filepath.Rel(d.Source, d.Layout.Root); err == nil && filepath.IsLocal(relative) {
-		return fmt.Errorf("root %s lies in the folder to ship", d.Layout.Root)
+	r.manifest, r.proof, err = readManifest(in)
+	if err := errors.Join(err, in.close()); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
-	for _, item := range d.Manifest {
-		for _, shared := range d.Layout.Shared {
+	if err := r.manifest.check(); err != nil {
+		return err
+	}
+	return r.Layout.suits(r.manifest)
+}
+
+// suits refuses shared paths that a release has no place for.
+func (l Layout) suits(m Manifest) error {
+	for _, item := range m {
+		for _, shared := range l.Shared {
 			if strings.HasPrefix(shared, item.Path+"/") && !item.Mode.IsDir() {
 				return fmt.Errorf("shared path %q: the release has no folder at %s", shared, item.Path)
 			}
@@ -71,29 +123,57 @@ func (d Delivery) check() error {
 	return nil
 }
 
-func newReceiver(d Delivery) (*receiver, error) {
-	if err := d.Layout.prepare(); err != nil {
-		return nil, err
+// look sees what there is already.
+func (r *receiver) look(ctx context.Context) (err error) {
+	if err := r.Layout.sweepShared(); err != nil {
+		return err
 	}
-	if err := d.Layout.sweep(); err != nil {
-		return nil, err
+	if r.newest, err = r.Layout.newest(); err != nil {
+		return err
 	}
-	former, err := d.Layout.ids()
+	if err := r.plantSeeds(); err != nil {
+		return err
+	}
+	return r.takeStock(ctx)
+}
+
+func (r *receiver) takeStock(ctx context.Context) error {
+	var wanted []int
+	for i, item := range r.manifest {
+		if item.Mode.IsRegular() && r.destination(item) != "" {
+			wanted = append(wanted, i)
+		}
+	}
+	trees, err := r.trees()
+	if err != nil {
+		return err
+	}
+	if r.stock, err = takeStock(ctx, r.manifest, wanted, trees); err != nil {
+		return err
+	}
+	r.missing = slices.DeleteFunc(wanted, func(i int) bool { return r.stock.found[i].path != "" })
+	return nil
+}
+
+// trees are the folders to look in: the newest release, what was interrupted on
+// its way to the one after it, then earlier ones.
+func (r *receiver) trees() ([]string, error) {
+	ids, err := r.Layout.ids()
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(former)
-	id, err := d.Layout.newID(time.Now(), d.Manifest.sum())
-	if err != nil {
-		return nil, err
+	var trees []string
+	for _, id := range slices.Backward(ids) {
+		trees = append(trees, filepath.Join(r.Layout.releases(), id))
 	}
-	r := &receiver{Delivery: d, id: id, former: former, seeds: make(map[string]bool)}
-	return r, r.plantSeeds()
+	r.former = r.Layout.partials()
+	return slices.Insert(trees, min(1, len(trees)), r.former...), nil
 }
 
 // plantSeeds finds the shared paths that this release brings first.
 func (r *receiver) plantSeeds() error {
-	for _, item := range r.Manifest {
+	r.seeds = make(map[string]bool)
+	for _, item := range r.manifest {
 		if !slices.Contains(r.Layout.Shared, item.Path) {
 			continue
 		}
@@ -106,45 +186,64 @@ func (r *receiver) plantSeeds() error {
 	return nil
 }
 
-func (r *receiver) partial() string {
-	return filepath.Join(r.Layout.releases(), r.id+partialSuffix)
-}
-
-func (r *receiver) build(ctx context.Context) error {
-	err := errors.Join(os.Mkdir(r.partial(), 0o755), os.Chmod(r.partial(), 0o755)) // proxies read it, whatever the umask
-	if err != nil {
-		return err
-	}
-	for _, item := range r.Manifest {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		if err := r.place(item); err != nil {
-			return fmt.Errorf("%s: %w", item.Path, err)
-		}
-	}
-	if err := r.share(); err != nil {
-		return err
-	}
-	if err := r.finishDirs(); err != nil {
-		return err
-	}
-	return r.seal()
-}
-
 // destination is where an item is built, "" where the machine has its own.
 func (r *receiver) destination(item Item) string {
 	shared := r.Layout.sharedOver(item.Path)
 	switch {
 	case shared == "":
-		return filepath.Join(r.partial(), filepath.FromSlash(item.Path))
+		return filepath.Join(r.partial, filepath.FromSlash(item.Path))
 	case r.seeds[shared]:
 		return r.Layout.shared(shared) + partialSuffix + filepath.FromSlash(strings.TrimPrefix(item.Path, shared))
 	}
 	return ""
 }
 
-func (r *receiver) place(item Item) error {
+// answer tells what is missing.
+func (r *receiver) answer(context.Context) error {
+	if _, err := r.out.Write(append([]byte{byte(len(r.newest))}, r.newest...)); err != nil {
+		return err
+	}
+	o, err := send(r.out, zstd.SpeedDefault)
+	if err != nil {
+		return err
+	}
+	defer o.drop()
+	o.number(uint64(len(r.missing)))
+	before := 0
+	for _, i := range r.missing {
+		o.number(uint64(i - before))
+		before = i
+		bases, err := r.stock.bases(i)
+		if err == nil {
+			err = writeSums(o, r.Salt, bases, r.manifest[i].Size, r.buffer)
+		}
+		closeAll(bases)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.manifest[i].Path, err)
+		}
+	}
+	return o.close()
+}
+
+// build makes what needs no sending.
+func (r *receiver) build(ctx context.Context) error {
+	r.partial = filepath.Join(r.Layout.releases(), "upload-"+rand.Text()+partialSuffix)
+	err := errors.Join(os.Mkdir(r.partial, 0o755), os.Chmod(r.partial, 0o755)) // proxies read it, whatever the umask
+	if err != nil {
+		return err
+	}
+	for i, item := range r.manifest {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := r.place(i, item); err != nil {
+			return fmt.Errorf("%s: %w", item.Path, err)
+		}
+	}
+	return nil
+}
+
+func (r *receiver) place(i int, item Item) error {
 	to := r.destination(item)
 	if to == "" {
 		return nil
@@ -160,7 +259,11 @@ func (r *receiver) place(item Item) error {
 	case fs.ModeSymlink:
 		return placeLink(item, to)
 	}
-	return r.placeFile(item, to)
+	if from := r.stock.found[i]; from.path != "" {
+		r.received.Linked++
+		return r.takeOver(item, from, to)
+	}
+	return nil
 }
 
 func placeLink(item Item, to string) error {
@@ -171,36 +274,90 @@ func placeLink(item Item, to string) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-func (r *receiver) placeFile(item Item, to string) error {
-	r.shipped.Files++
-	r.shipped.Bytes += item.Size
-	if r.Layout.sharedOver(item.Path) == "" && r.linkFormer(item, to) {
-		r.shipped.Linked++
-		return nil
+// takeOver makes a file of one that is there: the very same where it can.
+func (r *receiver) takeOver(item Item, from find, to string) error {
+	if r.linkable(item, from) && os.Link(from.path, to) == nil {
+		return nil // else there are too many links, for one
 	}
-	return copyFile(filepath.Join(r.Source, filepath.FromSlash(item.Path)), to, item)
+	return copyFile(from.path, to, item)
 }
 
-// linkFormer takes the file over from the newest release that has the same one.
-// The hash is asked of the file itself: an application may have written to it.
-func (r *receiver) linkFormer(item Item, to string) bool {
-	for _, id := range r.former {
-		from := filepath.Join(r.Layout.releases(), id, filepath.FromSlash(item.Path))
-		info, err := os.Lstat(from)
-		if err != nil || info.Mode() != item.Mode || info.Size() != item.Size {
-			continue
+// linkable reports whether two releases may share a file. One that is where it
+// was may keep its time: a fresh checkout gives every file a new one. What an
+// application writes to in place must not be in an earlier release, and a file
+// that an interrupted upload has left may not have its time yet.
+func (r *receiver) linkable(item Item, from find) bool {
+	info, err := os.Lstat(from.path)
+	if err != nil || info.Mode() != item.Mode || r.Layout.sharedOver(item.Path) != "" {
+		return false
+	}
+	interrupted := slices.ContainsFunc(r.former, func(dir string) bool { return strings.HasPrefix(from.path, dir+"/") })
+	return info.ModTime().Equal(item.ModTime) || from.inPlace && !interrupted
+}
+
+// fetch takes what is missing.
+func (r *receiver) fetch(ctx context.Context) error {
+	in, err := receiveMessage(r.in)
+	if err != nil {
+		return err
+	}
+	defer in.packed.Close()
+	for _, i := range r.missing {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		if sum, _, err := hashFile(from); err == nil && sum == item.Sum {
-			return os.Link(from, to) == nil // or it is copied: too many links, for one
+		if err := r.fetchFile(in, i); err != nil {
+			return fmt.Errorf("%s: %w", r.manifest[i].Path, err)
 		}
 	}
-	return false
+	return in.close()
+}
+
+func (r *receiver) fetchFile(in *incoming, i int) error {
+	item := &r.manifest[i]
+	bases, err := r.stock.bases(i)
+	if err != nil {
+		return err
+	}
+	defer closeAll(bases)
+	to := r.destination(*item)
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	err = assemble(io.MultiWriter(file, h), in, bases, item.Size, r.buffer)
+	if err == nil && !sumOf(h).matches(item.Sum) {
+		err = errors.New("changed while it was shipped: what has arrived has another SHA-256")
+	}
+	if err == nil {
+		item.Sum = sumOf(h)
+		err = file.Chmod(item.Mode)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, item.ModTime, item.ModTime)
+}
+
+// finish makes the release whole and lasting, but for its name.
+func (r *receiver) finish(context.Context) error {
+	if r.manifest.proof(r.Layout) != r.proof {
+		return errors.New("what has arrived is not what was sent: the SHA-256 of the whole differs")
+	}
+	if err := r.share(); err != nil {
+		return err
+	}
+	if err := r.finishDirs(); err != nil {
+		return err
+	}
+	return syncTree(r.partial)
 }
 
 // finishDirs gives folders their modes and times, the deepest first: files put
 // into them have changed both.
 func (r *receiver) finishDirs() error {
-	for _, item := range slices.Backward(r.Manifest) {
+	for _, item := range slices.Backward(r.manifest) {
 		to := r.destination(item)
 		if !item.Mode.IsDir() || to == "" {
 			continue
@@ -213,17 +370,34 @@ func (r *receiver) finishDirs() error {
 	return nil
 }
 
-// seal makes the release whole and lasting: its content first, then its name.
-func (r *receiver) seal() error {
-	if err := syncTree(r.partial()); err != nil {
+// ready is what a machine says when all it needs is there.
+const ready = 'R'
+
+// seal gives the release its name, once every machine is ready.
+func (r *receiver) seal(context.Context) error {
+	if !r.Alone {
+		if _, err := r.out.Write([]byte{ready}); err != nil {
+			return err
+		}
+	}
+	var name [idSize]byte
+	if _, err := io.ReadFull(r.in, name[:]); err != nil {
 		return err
+	}
+	id := string(name[:])
+	if !idPattern.MatchString(id) || id <= r.newest {
+		return fmt.Errorf("%q is not the id of a release after %s", id, r.newest)
 	}
 	if err := r.sow(); err != nil {
 		return err
 	}
-	r.shipped.ID = r.id
-	if err := os.Rename(r.partial(), filepath.Join(r.Layout.releases(), r.id)); err != nil {
+	if err := os.Rename(r.partial, filepath.Join(r.Layout.releases(), id)); err != nil {
 		return err
+	}
+	for _, dir := range r.former {
+		if err := removeTree(dir); err != nil {
+			return fmt.Errorf("remove what an interrupted upload left: %w", err)
+		}
 	}
 	return machine.SyncDir(r.Layout.releases())
 }

@@ -47,9 +47,12 @@ func plant(t *testing.T, name, content string, folder bool) {
 	}
 }
 
+// here is the machine of the tests.
+var here = []machine.Machine{machine.NewLocal("here")}
+
 func ship(t *testing.T, layout release.Layout, source string) release.Shipped {
 	t.Helper()
-	shipped, err := release.Ship(context.Background(), machine.NewLocal("here"), layout, source)
+	shipped, err := release.Ship(context.Background(), here, layout, source, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func ship(t *testing.T, layout release.Layout, source string) release.Shipped {
 // release is left.
 func refused(t *testing.T, layout release.Layout, source, want string) {
 	t.Helper()
-	_, err := release.Ship(context.Background(), machine.NewLocal("here"), layout, source)
+	_, err := release.Ship(context.Background(), here, layout, source, nil)
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("err = %v, want %q", err, want)
 	}
@@ -93,7 +96,7 @@ func TestShipKeepsModesTimesAndLinks(t *testing.T) {
 	}
 	layout := release.Layout{Root: filepath.Join(t.TempDir(), "srv", "shop")}
 	shipped := ship(t, layout, source)
-	if shipped.Files != 2 || shipped.Bytes != 4 || shipped.Linked != 0 {
+	if shipped.Files != 2 || shipped.Bytes != 4 || shipped.Arrivals[0].Linked != 0 {
 		t.Errorf("shipped = %+v", shipped)
 	}
 	for _, name := range []string{"bin/serve", "index.html", "empty", "bin"} {
@@ -123,7 +126,7 @@ func TestShipLinksWhatIsUnchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := ship(t, layout, source)
-	if second.Linked != 1 || second.ID <= first.ID {
+	if second.Arrivals[0].Linked != 2 || second.ID <= first.ID { // same, and mode as a copy
 		t.Errorf("second = %+v after %s", second, first.ID)
 	}
 	if !sameFile(t, at(layout, first.ID, "same"), at(layout, second.ID, "same")) {
@@ -192,7 +195,7 @@ func TestShipRefusesBeforeItWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, release.Layout{Root: t.TempDir()}, special, "pipe: is neither file, folder nor link")
-	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "a"), "is not a directory")
+	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "a"), "is neither a directory nor an archive")
 	refused(t, release.Layout{Root: t.TempDir()}, filepath.Join(special, "missing"), "no such file or directory")
 }
 
@@ -222,7 +225,7 @@ func TestShipFailsCleanlyOnAFullDisk(t *testing.T) {
 	root := smallDisk(t)
 	source := tree(t, map[string]string{"big": strings.Repeat("x", 1<<20), "uploads/big": strings.Repeat("y", 1<<20)})
 	layout := release.Layout{Root: root, Shared: []string{"uploads"}}
-	_, err := release.Ship(context.Background(), machine.NewLocal("here"), layout, source)
+	_, err := release.Ship(context.Background(), here, layout, source, nil)
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("err = %v", err)
 	}
@@ -271,22 +274,26 @@ func TestShipEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	layout := release.Layout{Root: t.TempDir()}
-	_, err := release.Ship(ctx, machine.NewLocal("here"), layout, tree(t, map[string]string{"a": "a"}))
+	_, err := release.Ship(ctx, here, layout, tree(t, map[string]string{"a": "a"}), nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
 	}
 }
 
 func TestShipNoticesASourceThatChanges(t *testing.T) {
-	source := tree(t, map[string]string{"a": "abc"})
-	item := release.Item{Path: "a", Mode: 0o644, Size: 3, Sum: strings.Repeat("0", 64)}
-	layout := release.Layout{Root: t.TempDir()}
-	delivery := release.Delivery{Layout: layout, Source: source, Manifest: release.Manifest{item}}
-	_, err := release.Receive.On(context.Background(), machine.NewLocal("here"), delivery)
-	if err == nil || !strings.Contains(err.Error(), "a: changed while it was shipped") {
-		t.Errorf("err = %v", err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(layout.Root, "releases", "*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	for name, becomes := range map[string]string{"other": "abX", "longer": "abcd", "shorter": "ab"} {
+		t.Run(name, func(t *testing.T) {
+			source := tree(t, map[string]string{"a": "abc"})
+			layout := release.Layout{Root: t.TempDir()}
+			_, err := release.Ship(context.Background(), here, layout, source, func(release.Progress) {
+				plant(t, filepath.Join(source, "a"), becomes, false)
+			})
+			if err == nil || !strings.Contains(err.Error(), "a: changed while it was shipped") {
+				t.Errorf("err = %v", err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(layout.Root, "releases", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
 	}
 }

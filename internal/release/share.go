@@ -33,7 +33,7 @@ func (r *receiver) provide(shared string) error {
 		return err
 	}
 	if strings.Contains(strings.TrimPrefix(path.Base(shared), "."), ".") {
-		r.shipped.Awaited = append(r.shipped.Awaited, shared)
+		r.received.Awaited = append(r.received.Awaited, shared)
 		at = filepath.Dir(at)
 	}
 	return os.MkdirAll(at, 0o755)
@@ -41,7 +41,7 @@ func (r *receiver) provide(shared string) error {
 
 // link places a relative link, so that the root can be moved as a whole.
 func (r *receiver) link(shared string) error {
-	at := filepath.Join(r.partial(), filepath.FromSlash(shared))
+	at := filepath.Join(r.partial, filepath.FromSlash(shared))
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return err
 	}

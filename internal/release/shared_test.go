@@ -18,8 +18,8 @@ func TestSharedPathsOutliveReleases(t *testing.T) {
 	source := tree(t, map[string]string{"uploads/logo.png": "logo", "uploads/sub/": "", "config/app.json": "{}", "data/kept": "of the release"})
 
 	first := ship(t, layout, source)
-	if !slices.Equal(first.Awaited, []string{"config/secrets.env"}) {
-		t.Errorf("awaited %v", first.Awaited)
+	if !slices.Equal(first.Arrivals[0].Awaited, []string{"config/secrets.env"}) {
+		t.Errorf("awaited %v", first.Arrivals[0].Awaited)
 	}
 	shared := filepath.Join(layout.Root, "shared")
 	for name, want := range map[string]string{"uploads/logo.png": "logo", "data/kept": "of the server", "config/app.json": "{}"} {
@@ -35,15 +35,15 @@ func TestSharedPathsOutliveReleases(t *testing.T) {
 	plant(t, filepath.Join(shared, "config", "secrets.env"), "S=1", false)
 
 	second := ship(t, layout, source)
-	if len(second.Awaited) > 0 {
-		t.Errorf("awaited %v", second.Awaited)
+	if len(second.Arrivals[0].Awaited) > 0 {
+		t.Errorf("awaited %v", second.Arrivals[0].Awaited)
 	}
 	for name, want := range map[string]string{"uploads/sub/photo": "by v1", "var/deep/cache/written": "by v1", "config/secrets.env": "S=1"} {
 		if got := content(t, at(layout, second.ID, name)); got != want {
 			t.Errorf("%s = %q", name, got)
 		}
 	}
-	if second.Linked != 1 || second.Files != 1 { // config/app.json alone
+	if second.Arrivals[0].Linked != 1 { // config/app.json alone
 		t.Errorf("second = %+v", second)
 	}
 }

@@ -29,22 +29,23 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	}
 	r.undo.pushLeisure("", r.restartFormer)
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
-	var shipped release.Shipped
-	for _, app := range r.fleet.apps {
-		var err error
-		if shipped, err = release.Ship(ctx, app, layout, r.Release); err != nil {
-			return "", fmt.Errorf("%s: %w", app.Name(), err)
-		}
-		r.toID = shipped.ID
-		if len(shipped.Awaited) > 0 {
-			r.notice(event.Warning, fmt.Sprintf("%s: shared files that are not there yet: %s", app.Name(), strings.Join(shipped.Awaited, ", ")),
+	shipped, err := release.Ship(ctx, r.fleet.apps, layout, r.Release, r.shipProgress())
+	if err != nil {
+		return "", err
+	}
+	r.toID = shipped.ID
+	linked := 0
+	for i, arrival := range shipped.Arrivals {
+		linked += arrival.Linked
+		if len(arrival.Awaited) > 0 {
+			r.notice(event.Warning, fmt.Sprintf("%s: shared files that are not there yet: %s", arrival.Server, strings.Join(arrival.Awaited, ", ")),
 				fmt.Sprintf("put them into %s/shared", r.Environment.Root))
 		}
-		if err := r.point(ctx, app); err != nil {
+		if err := r.point(ctx, r.fleet.apps[i]); err != nil {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%s to %s: %s, %s, %d linked", shipped.ID, r.to.Name, plural(shipped.Files, "file", "files"), size(shipped.Bytes), shipped.Linked), nil
+	return fmt.Sprintf("%s to %s: %s, %s, %d linked", shipped.ID, r.to.Name, plural(shipped.Files, "file", "files"), size(shipped.Bytes), linked), nil
 }
 
 // point makes the idle slot the new release's, and arms its way back.

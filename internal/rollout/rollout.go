@@ -31,7 +31,7 @@ const (
 // Request is what Run needs to know.
 type Request struct {
 	Environment *spec.Environment
-	Release     string // directory to ship; unused in a rollback
+	Release     string // directory or archive to ship; unused in a rollback
 	Rollback    bool   // go back to the release in the other slot
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.

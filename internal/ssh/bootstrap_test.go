@@ -111,7 +111,7 @@ func TestWhereTheAgentGoes(t *testing.T) {
 		"nowhere":           {"mount -t tmpfs -o size=64k,mode=777 none $home; mount -t tmpfs -o size=64k,mode=777 none $vartmp", "No space left on device"},
 		"executed nowhere":  {noexec + "; mount -t tmpfs -o noexec,mode=1777 none $vartmp", "ermission denied"},
 		"a folder laid out": {noexec + "; mkdir -m 777 -p $vartmp/turnout-64242; cp /bin/false $vartmp/turnout-64242" + trap, "is not a folder of this user"},
-		"a link laid out":   {noexec + "; mkdir -p $home/own; chown 64242 $home/own; cp /bin/false $home/own" + trap + "; ln -sfn $home/own $vartmp/turnout-64242", "is a link"},
+		"a link laid out":   {noexec + "; mkdir -p $vartmp/own; chown 64242 $vartmp/own; cp /bin/false $vartmp/own" + trap + "; ln -sfn $vartmp/own $vartmp/turnout-64242", "is a link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sshtest.New(t, sshtest.Options{Ordinary: true, Mounts: test.mounts})
@@ -208,7 +208,7 @@ func TestInstalledAgents(t *testing.T) {
 	newer := options(t)
 	newer.Version = "2.0.0"
 	refuse(t, newer, server, ssh.Agent, path+" on the server is turnout "+version+", this is turnout 2.0.0: install the same version on both")
-	server.SSH.Agent = script(t, "[ $1 = version ] && echo turnout 0.0.1 && exit\nprintf '\\0\\0\\0\\035{\"kind\":\"hello\",\"version\":99}'\n")
+	server.SSH.Agent = script(t, "[ $1 = version ] && echo turnout 0.0.1 && exit\nprintf '\\0\\0\\0\\016h\\0\\0\\0\\0{\"version\":99}'\n")
 	refuse(t, newer, server, ssh.Agent, "is turnout 0.0.1 and this is turnout 2.0.0: speaks version 99 of the protocol")
 	server.SSH.Agent = "/nowhere/turnout"
 	refuse(t, options(t), server, ssh.Agent, "/nowhere/turnout is not there, or this user may not execute it")

@@ -158,10 +158,10 @@ func (l *login) refused(ctx context.Context, err error) error {
 	var known *Error
 	var types *ssh.AlgorithmNegotiationError
 	switch {
-	case errors.As(err, &known):
-		return known
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
+	case errors.As(err, &known):
+		return known
 	case errors.As(err, &types) && types.What == "host key" && l.host.fingerprint == "":
 		return l.host.missing(types.RequestedAlgorithms)
 	case errors.As(err, &types) && types.What == "host key":

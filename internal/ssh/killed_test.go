@@ -144,6 +144,12 @@ func TestASilentServer(t *testing.T) {
 	}
 }
 
+// A server that has nothing to say for longer than the silence lasts is asked.
+func TestAQuietCommand(t *testing.T) {
+	t.Parallel()
+	run(t, open(t, dialer(t, options(t)), sshtest.New(t, sshtest.Options{})), "sleep 14")
+}
+
 func await(t *testing.T, otherwise string, condition func() bool) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)

@@ -84,6 +84,17 @@ func (l *link) answers(patience time.Duration) bool {
 	return true
 }
 
+// broken makes sure of a connection on which something failed.
+func (l *link) broken() bool {
+	_, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil)
+	if err == nil {
+		return false
+	}
+	l.end(err)
+	<-l.ended
+	return true
+}
+
 // Lost reports whether the connection has ended.
 func (l *link) Lost() bool {
 	select {

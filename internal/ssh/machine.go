@@ -29,8 +29,17 @@ const (
 	closePatience  = 5 * time.Second
 )
 
-// start starts the agent on a server, after uploading it where it is needed.
+// start starts the agent on a server. A connection that was there before may turn
+// out to be lost, and is made anew.
 func (d *Dialer) start(ctx context.Context, server *spec.Server, l *login) (*Machine, error) {
+	m, err := d.tryStart(ctx, server, l)
+	if errors.Is(err, machine.ErrLost) {
+		return d.tryStart(ctx, server, l)
+	}
+	return m, err
+}
+
+func (d *Dialer) tryStart(ctx context.Context, server *spec.Server, l *login) (*Machine, error) {
 	connection, err := d.link(ctx, l)
 	if err != nil {
 		return nil, err
@@ -42,7 +51,7 @@ func (d *Dialer) start(ctx context.Context, server *spec.Server, l *login) (*Mac
 		return m, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", l.name, context.Cause(ctx))
-	case connection.Lost():
+	case connection.broken():
 		return nil, &Error{l.name, Lost, fmt.Errorf("%w, while the agent was started", connection.cause)}
 	}
 	var known *Error
@@ -203,12 +212,12 @@ func (m *Machine) wait() {
 
 // Call has the agent perform an operation; see machine.Machine. When the
 // connection is lost, the error is an *Error.
-func (m *Machine) Call(ctx context.Context, op string, request []byte, out io.Writer) ([]byte, error) {
+func (m *Machine) Call(ctx context.Context, op string, request []byte, in io.Reader, out io.Writer) ([]byte, error) {
 	over := make(chan struct{})
 	defer close(over)
 	stop := context.AfterFunc(ctx, func() { m.cancelled(over) })
 	defer stop()
-	answer, err := m.Remote.Call(ctx, op, request, out)
+	answer, err := m.Remote.Call(ctx, op, request, in, out)
 	if errors.Is(err, machine.ErrLost) {
 		return nil, m.lost(ctx, op)
 	}

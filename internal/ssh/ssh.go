@@ -85,11 +85,11 @@ type memo[T any] struct {
 	all map[string]func() (T, error)
 }
 
-func (m *memo[T]) get(key string, make_ func() (T, error)) (T, error) {
+func (m *memo[T]) get(key string, build func() (T, error)) (T, error) {
 	m.mu.Lock()
 	once := m.all[key]
 	if once == nil {
-		once = sync.OnceValues(make_)
+		once = sync.OnceValues(build)
 		if m.all == nil {
 			m.all = make(map[string]func() (T, error))
 		}
