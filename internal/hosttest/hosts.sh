@@ -6,7 +6,7 @@
 #   hosts.sh start [-attached] [HOST ...]   start a fleet: web1-3, proxy1-2, bastion
 #   hosts.sh status                         list the fleets and how to log in
 #   hosts.sh exec FLEET HOST COMMAND ...    run a command as root on a host
-#   hosts.sh stop [FLEET ...]               end these fleets, or all
+#   hosts.sh stop [FLEET ...]               end these fleets, or all that were started by hand
 #
 # start prints the fleet's directory: key, known_hosts and ssh_config, and for each host
 # HOST/address, HOST/pid of its first process, HOST/log of its start. With -attached the
@@ -170,7 +170,12 @@ running() {
 
 stop() {
   local n
-  for n in ${*:-$(running)}; do end "$n"; done
+  if ((!$#)); then
+    for n in $(running); do
+      [[ ! -p $base/$n/endless ]] || set -- "$@" "$n"
+    done
+  fi
+  for n; do end "$n"; done
 }
 
 status() {

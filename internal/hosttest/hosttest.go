@@ -3,12 +3,14 @@
 // that can fail in the ways networks do. Where a loopback will do, sshtest is
 // simpler.
 //
+// A host's clock is this machine's: a time namespace has no time of day of its own,
+// and libfaketime does not reach a program that is linked statically, as turnout is.
+//
 // scripts/hosts.sh starts the same hosts by hand.
 package hosttest
 
 import (
 	"bytes"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -19,12 +21,6 @@ import (
 	"strings"
 	"testing"
 )
-
-//go:embed hosts.sh
-var hostsScript []byte
-
-//go:embed host.sh
-var hostScript []byte
 
 // Fleet is some hosts on one network, which the machine that runs the tests is
 // part of.
@@ -49,14 +45,12 @@ func Start(t testing.TB, names ...string) *Fleet {
 		}
 		t.Skipf("no hosts: %v", err)
 	}
-	scripts := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(scripts, "hosts.sh"), hostsScript, 0o700))
-	must(t, os.WriteFile(filepath.Join(scripts, "host.sh"), hostScript, 0o700))
+	script := script(t)
 	life, end, err := os.Pipe() // no process but this one can write to it
 	must(t, err)
 	defer life.Close()
 
-	start := exec.Command(filepath.Join(scripts, "hosts.sh"), append([]string{"start", "-attached"}, names...)...)
+	start := exec.Command(script, append([]string{"start", "-attached"}, names...)...)
 	start.Stdin = life
 	dir, err := output(start)
 	if err != nil {
@@ -65,7 +59,7 @@ func Start(t testing.TB, names ...string) *Fleet {
 	}
 	t.Cleanup(func() {
 		_ = end.Close()
-		if _, err := output(exec.Command(filepath.Join(scripts, "hosts.sh"), "stop", filepath.Base(dir))); err != nil {
+		if _, err := output(exec.Command(script, "stop", filepath.Base(dir))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -86,6 +80,20 @@ func possible() error {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
 	return nil
+}
+
+// script is the path of hosts.sh in the project that the test belongs to.
+func script(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	must(t, err)
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "internal", "hosttest", "hosts.sh")
+		}
+	}
+	t.Fatal("no go.mod above the test's directory")
+	return ""
 }
 
 // read learns from a fleet's directory what has been started.

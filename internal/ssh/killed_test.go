@@ -43,14 +43,13 @@ func client() {
 }
 
 // startClient starts one as a process of its own and returns once its command
-// runs, with the command's process group.
-func startClient(t *testing.T, s *sshtest.Server) (*exec.Cmd, int) {
+// runs. The command's process group is in a file pid in that directory there.
+func startClient(t *testing.T, s *spec.Server, dir string) *exec.Cmd {
 	t.Helper()
-	server, err := json.Marshal(s.Spec("web"))
+	server, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	cmd := exec.Command(options(t).Program, "client")
 	cmd.Env = append(os.Environ(), serverVariable+"="+string(server), dirVariable+"="+dir)
 	out, err := cmd.StdoutPipe()
@@ -60,7 +59,7 @@ func startClient(t *testing.T, s *sshtest.Server) (*exec.Cmd, int) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "tick\n" {
 		t.Fatalf("client: %q, %v", line, err)
 	}
-	return cmd, readPID(t, filepath.Join(dir, "pid"))
+	return cmd
 }
 
 func readPID(t *testing.T, path string) int {
@@ -82,7 +81,9 @@ func ended(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.E
 // A plain ssh leaves its command running.
 func TestAKilledClientLeavesNoCommand(t *testing.T) {
 	t.Parallel()
-	cmd, group := startClient(t, sshtest.New(t, sshtest.Options{}))
+	dir := t.TempDir()
+	cmd := startClient(t, sshtest.New(t, sshtest.Options{}).Spec("web"), dir)
+	group := readPID(t, filepath.Join(dir, "pid"))
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
