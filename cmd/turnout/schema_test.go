@@ -81,7 +81,7 @@ func typeName(of reflect.Type) (name string, holds reflect.Type) {
 		return of.Name(), of
 	case of == reflect.TypeFor[string]():
 		return "text", nil
-	case of.Kind() == reflect.Int || of.Kind() == reflect.Int64:
+	case of.Kind() == reflect.Int || of.Kind() == reflect.Int64 || of.Kind() == reflect.Float64:
 		return "number", nil
 	}
 	return of.Name(), nil // bool, Kind, Outcome, Level

@@ -8,6 +8,7 @@ import (
 
 	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/probe"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/release"
@@ -46,7 +47,7 @@ func (a *app) agentCommand() *cli.Command {
 // operations are all that an agent performs.
 func operations() []machine.Handler {
 	return []machine.Handler{
-		machine.Handle(ssh.Describe(version)),
+		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
 		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail), machine.Handle(machine.Find),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
 		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Prune),

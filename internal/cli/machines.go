@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
@@ -18,8 +22,12 @@ import (
 
 // machines are the machines of one command, one session each.
 type machines struct {
-	local  *machine.Local
-	remote *ssh.Dialer
+	local   *machine.Local
+	remote  *ssh.Dialer
+	measure machine.Op[metrics.Request, metrics.Sample]
+
+	mu   sync.Mutex
+	used []*spec.Server // those that Get was asked for and that were reached
 }
 
 func (a *app) newMachines() *machines {
@@ -31,16 +39,36 @@ func (a *app) newMachines() *machines {
 	if !github.IsEntrypoint(a.env.Args[0]) { // a container action's home is nobody's
 		o.Home = a.env.Getenv("HOME")
 	}
-	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o)}
+	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o), measure: metrics.New()}
 }
 
 // Get returns the session with a server's machine, opened when it is first asked
 // for and anew when its connection was lost.
 func (m *machines) Get(ctx context.Context, server *spec.Server) (machine.Machine, error) {
 	if server.Connection == spec.Local {
+		m.note(server)
 		return m.local, nil
 	}
-	return m.remote.Machine(ctx, server)
+	at, err := m.remote.Machine(ctx, server)
+	if err == nil {
+		m.note(server)
+	}
+	return at, err
+}
+
+func (m *machines) note(server *spec.Server) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Contains(m.used, server) {
+		m.used = append(m.used, server)
+	}
+}
+
+// touched are the servers that were used so far, by name.
+func (m *machines) touched() []*spec.Server {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(slices.Values(m.used), func(x, y *spec.Server) int { return cmp.Compare(x.Name, y.Name) })
 }
 
 // Close ends every session.

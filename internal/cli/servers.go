@@ -23,6 +23,7 @@ every server is meant.
 
 Commands:
   check       log in to servers, and say what is wrong
+  metrics     measure CPU, memory and disks of servers
   trust       list the host keys of servers, for known_hosts
 
 "turnout servers COMMAND -h" explains a command.
@@ -59,8 +60,8 @@ Example:
 
 func (a *app) serversCommand() *cli.Command {
 	return a.group(&cli.Command{
-		Name: "servers", Usage: "check servers, list their host keys", CustomHelpTemplate: serversHelp,
-		Commands: []*cli.Command{a.serversCheckCommand(), a.serversTrustCommand()},
+		Name: "servers", Usage: "check servers, measure them, list their host keys", CustomHelpTemplate: serversHelp,
+		Commands: []*cli.Command{a.serversCheckCommand(), a.serversMetricsCommand(), a.serversTrustCommand()},
 	})
 }
 

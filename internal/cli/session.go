@@ -35,6 +35,7 @@ type run struct {
 	app      *app
 	about    event.Run
 	dir      string
+	plan     *plan.Plan
 	machines *machines
 	log      *event.Log
 	told     teller
@@ -45,7 +46,7 @@ type run struct {
 }
 
 func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
-	r := &run{app: a, machines: a.newMachines(), about: a.about(c.Name, p)}
+	r := &run{app: a, plan: p, machines: a.newMachines(), about: a.about(c.Name, p)}
 	r.dir = filepath.Join(a.dir, runsDir, r.about.ID)
 	if err := makeRunDir(r.dir); err != nil {
 		return nil, err
@@ -117,6 +118,9 @@ func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Resul
 	began := time.Now()
 	r.emit(event.Event{Kind: event.RunStarted, Run: &r.about})
 	result := do(ctx, r)
+	if ctx.Err() == nil { // else there are seconds left
+		r.sampleServers(ctx)
+	}
 	result.Took = time.Since(began)
 	result.ExitCode = exitCode(result.Outcome)
 	r.emit(event.Event{Kind: event.RunFinished, Result: &result})

@@ -16,14 +16,19 @@ func (a *app) targets(c *cli.Command) ([]*spec.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pick(s, c.Args().Slice())
+}
+
+// pick are the servers that names mean; all of the spec's without a name.
+func pick(s *spec.Spec, names []string) ([]*spec.Server, error) {
 	if len(s.Servers) == 0 {
 		return nil, &usageError{fmt.Errorf("%s: has no server block", s.File)}
 	}
-	if !c.Args().Present() {
+	if len(names) == 0 {
 		return s.Servers, nil
 	}
 	meant := make(map[*spec.Server]bool)
-	for _, name := range c.Args().Slice() {
+	for _, name := range names {
 		found := named(s, name)
 		if found == nil {
 			return nil, &usageError{fmt.Errorf("%s: is neither a server nor a group nor a tag of %s", name, s.File)}

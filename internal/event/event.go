@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/spec"
 )
 
@@ -28,6 +29,7 @@ const (
 	StepFinished  Kind = "step.finished"  // Step
 	ArtifactDone  Kind = "artifact.done"  // Artifact: kept, or missing
 	SwitchDone    Kind = "switch.done"    // Switch: the account of a deploy or rollback
+	ServerSampled Kind = "server.sampled" // Server: how busy one is that the run has used
 	Notice        Kind = "notice"         // Note
 	RunFinished   Kind = "run.finished"   // Result
 )
@@ -46,6 +48,7 @@ type Event struct {
 	Progress *Progress `json:"progress,omitempty"`
 	Switch   *Switch   `json:"switch,omitempty"`
 	Artifact *Artifact `json:"artifact,omitempty"`
+	Server   *Server   `json:"server,omitempty"`
 	Note     *Note     `json:"note,omitempty"`
 	Result   *Result   `json:"result,omitempty"`
 }
@@ -174,6 +177,13 @@ type Artifact struct {
 	Removed []string      `json:"removed,omitempty"` // runs whose artifact was let go
 	Took    time.Duration `json:"took_ns"`
 	Pos     spec.Pos      `json:"pos"`
+}
+
+// Server is how busy a server was at the end of a run that has used it.
+type Server struct {
+	Name   string          `json:"name"`
+	Error  string          `json:"error,omitempty"` // why there is no sample
+	Sample *metrics.Sample `json:"sample,omitempty"`
 }
 
 // Level of a Note.

@@ -23,6 +23,7 @@ type account struct {
 	steps     []*step    // of switches and tasks
 	switches  []switched // those that came to their end
 	artifacts []event.Artifact
+	servers   []event.Server // that the run has used, as busy as they were at its end
 	notes     []event.Note
 	chain     []*stage // the stages, each needing the one before, that took longest together
 }
@@ -77,6 +78,8 @@ func (r *reader) note(e event.Event) {
 		r.switches = append(r.switches, switched{Switch: *e.Switch, stage: e.Stage, at: e.Time})
 	case e.Kind == event.ArtifactDone && e.Artifact != nil:
 		r.artifacts = append(r.artifacts, *e.Artifact)
+	case e.Kind == event.ServerSampled && e.Server != nil:
+		r.servers = append(r.servers, *e.Server)
 	case e.Kind == event.Notice && e.Note != nil:
 		r.notes = append(r.notes, *e.Note)
 	}

@@ -37,7 +37,7 @@ func advice(a *account) []string {
 	for _, s := range a.switches {
 		list = append(list, ofSwitch(s.Switch)...)
 	}
-	list = append(list, a.lostServers()...)
+	list = append(append(list, a.lostServers()...), a.shortages()...)
 	return append(append(list, a.flaky()...), a.speed()...)
 }
 

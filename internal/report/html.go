@@ -60,6 +60,8 @@ type page struct {
 	NoGraph   string // why there is none
 	Details   []detail
 	Switches  []switchView
+	LoadHead  []string
+	Load      [][5]string
 	Artifacts []artifactView
 	Notes     []noteView
 }
@@ -78,7 +80,7 @@ func newPage(a *account, logs Logs) *page {
 		Title: a.title(), Look: a.look(), Ending: a.ending(), Serving: a.serving(), Next: short(a.next()), Failed: a.failed(),
 		Facts: shortFacts(a.origin()), URL: followable(a.run.URL), Advice: shorts(advice(a)),
 		Axis: line.axis(), Stages: line.rows(a, a.stages), Rollbacks: line.rows(a, a.rollbacks), Count: count(len(a.stages), "stage", "stages"),
-		Broken: brokenViews(a), Switches: switchViews(a, room), Artifacts: artifactViews(a), Notes: noteViews(a),
+		Broken: brokenViews(a), Switches: switchViews(a, room), LoadHead: loadHead, Load: loadViews(a), Artifacts: artifactViews(a), Notes: noteViews(a),
 	}
 	if !a.began.IsZero() {
 		p.Began, p.BeganAt = a.began.UTC().Format("2006-01-02 15:04:05 UTC"), a.began.UTC().Format(time.RFC3339)
@@ -114,6 +116,7 @@ func (p *page) sections() []link {
 	add(p.Graph != nil || p.NoGraph != "", "graph", "Graph")
 	add(len(p.Details) > 0, "details", "Logs")
 	add(len(p.Switches) > 0, "switches", "Traffic")
+	add(len(p.Load) > 0, "load", "Load")
 	add(len(p.Artifacts) > 0, "artifacts", "Artifacts")
 	add(len(p.Notes) > 0, "notices", "Notices")
 	add(len(p.Facts) > 0, "facts", "Run")

@@ -22,6 +22,7 @@ type Document struct {
 	Switches        []event.Switch   `json:"switches"`
 	Interrupted     []Interrupted    `json:"interrupted,omitempty"` // switches in whose middle the run ended
 	Artifacts       []event.Artifact `json:"artifacts"`
+	Servers         []event.Server   `json:"servers,omitempty"` // that the run has used
 	Notes           []event.Note     `json:"notes"`
 	CriticalPath    []string         `json:"critical_path"` // the stages, each needing the one before, that took longest together
 	Recommendations []string         `json:"recommendations"`
@@ -50,7 +51,7 @@ func JSON(events []event.Event) ([]byte, error) {
 	doc := Document{
 		Schema: Schema, Outcome: a.result.Outcome, Run: a.run, Result: a.result,
 		Stages: results(a.stages), Rollbacks: results(a.rollbacks), Switches: []event.Switch{},
-		Artifacts: append([]event.Artifact{}, a.artifacts...), Notes: append([]event.Note{}, a.notes...),
+		Artifacts: append([]event.Artifact{}, a.artifacts...), Servers: a.servers, Notes: append([]event.Note{}, a.notes...),
 		CriticalPath: []string{}, Recommendations: append([]string{}, advice(a)...),
 	}
 	for _, s := range a.switches {

@@ -93,6 +93,7 @@ func write(a *account, c cuts, full string) string {
 	w.attempts()
 	w.rollbacks()
 	w.servers()
+	w.load()
 	w.artifacts()
 	w.tails()
 	w.notes()
