@@ -36,6 +36,7 @@ func shop() {
 type site struct {
 	t     *testing.T
 	dir   string
+	env   []string // of commands, beyond this process's
 	proxy *proxytest.Proxy
 }
 
@@ -119,7 +120,7 @@ func (s *site) release(version string) string {
 // turnout prepares a command in the site's directory.
 func (s *site) turnout(args ...string) *exec.Cmd {
 	cmd := exec.Command("turnout", args...)
-	cmd.Dir = s.dir
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.env...)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/org/deploy-action/internal/cli"
+	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/spec"
 )
 
@@ -55,6 +56,26 @@ func TestDocumentedSpecsAreValid(t *testing.T) {
 	}
 	if found < 7 {
 		t.Errorf("only %d specs found", found)
+	}
+}
+
+// TestExampleIsValid reads the example of a fleet; TestFleetThroughAJumpHost
+// deploys it.
+func TestExampleIsValid(t *testing.T) {
+	const name = "../../examples/fleet/deploy.hcl"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, problems := spec.Parse(text, name, spec.Options{Dir: t.TempDir(), Version: "0.1.0", CPUs: 2, Getenv: func(string) string { return "x" }})
+	if len(problems) > 0 {
+		t.Fatalf("%+v", problems)
+	}
+	if _, problems := plan.New(s, s.Pipelines[0]); len(problems) > 0 {
+		t.Errorf("%+v", problems)
+	}
+	if formatted, _ := spec.Format(text, name); !bytes.Equal(formatted, text) {
+		t.Errorf("not in the canonical layout:\n%s", formatted)
 	}
 }
 

@@ -237,3 +237,20 @@ func TestServeRefusesNoise(t *testing.T) {
 		}
 	}
 }
+
+// TestALossElsewhereIsNotOnesOwn has a call cancelled because another machine's
+// connection was lost: this one's is as good as before.
+func TestALossElsewhereIsNotOnesOwn(t *testing.T) {
+	m, _ := startAgent(t)
+	defer m.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	elsewhere := fmt.Errorf("web2: %w", machine.ErrLost)
+	cancel(elsewhere)
+	_, err := machine.Run.On(ctx, m, machine.Command{Shell: "sleep 60"})
+	if !errors.Is(err, elsewhere) || m.LostIn(err) {
+		t.Errorf("lost: %v, %v", m.LostIn(err), err)
+	}
+	if _, err := machine.Run.On(t.Context(), m, machine.Command{Shell: "true"}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

@@ -148,7 +148,24 @@ func failed(f frame, cause error) error {
 }
 
 func (r *Remote) lost(op string, cause error) error {
-	return fmt.Errorf("%s: %s: %w: %w", r.name, op, ErrLost, cause)
+	return &lossError{remote: r, text: fmt.Sprintf("%s: %s: %v: %v", r.name, op, ErrLost, cause), cause: cause}
+}
+
+// lossError is a call that was not answered because its connection ended.
+type lossError struct {
+	remote *Remote
+	text   string
+	cause  error
+}
+
+func (e *lossError) Error() string   { return e.text }
+func (e *lossError) Unwrap() []error { return []error{ErrLost, e.cause} }
+
+// LostIn reports whether err, of a call, says that this connection was lost. A call
+// that was cancelled because another connection was says ErrLost as well.
+func (r *Remote) LostIn(err error) bool {
+	var loss *lossError
+	return errors.As(err, &loss) && loss.remote == r
 }
 
 func (r *Remote) register() *call {

@@ -218,7 +218,7 @@ func (m *Machine) Call(ctx context.Context, op string, request []byte, in io.Rea
 	stop := context.AfterFunc(ctx, func() { m.cancelled(over) })
 	defer stop()
 	answer, err := m.Remote.Call(ctx, op, request, in, out)
-	if errors.Is(err, machine.ErrLost) {
+	if m.Remote.LostIn(err) {
 		return nil, m.lost(ctx, op)
 	}
 	return answer, err
