@@ -10,16 +10,16 @@ const (
 	nothing op = iota
 	beginEpoch
 	openJournal
-	install    // a configuration that knows the new release; traffic stays
-	commit     // traffic to the new slot
-	decide     // the ruling "decided"
-	ruleBack   // the ruling "back"
-	goBack     // traffic to the old slot
-	goForward  // traffic to the new slot, of a switch that is settled
-	reprove    // what the proxy has read is what is on disk
-	endJournal //
-	fill       // the new slot is stopped, gets the release, and is started
-	stopOld    //
+	install   // a configuration that knows the new release; traffic stays
+	commit    // traffic to the new slot
+	decide    // the ruling "decided"
+	ruleBack  // the ruling "back"
+	goBack    // traffic to the old slot
+	goForward // traffic to the new slot, of a switch that is settled
+	reprove   // what the proxy has read is what is on disk
+	endJournal
+	fill // the new slot is stopped, gets the release, and is started
+	stopOld
 	stopNew
 )
 
@@ -201,7 +201,7 @@ func (m *model) alone(w *world, r, h int) bool {
 }
 
 // guard is the next thing that the agent does alone.
-func (m *model) guard(w *world, _, h int) {
+func (w *world) guard(h int) {
 	f := &w.fronts[h]
 	old := 1 - f.journal.to
 	switch {

@@ -74,7 +74,8 @@ func (m *model) agents(w *world, visit visitor) {
 				after := *w
 				what := "gives up its operation"
 				if s.op == nothing {
-					what = m.leave(&after, r, h)
+					what = "puts back alone"
+					after.guard(h)
 				}
 				after.sessions[r][h].finish(waiting)
 				visit(after, at(what, r, h), true)
@@ -90,12 +91,6 @@ func (s *session) hangUp() {
 		s.agent = ending
 	}
 	s.lost = true
-}
-
-// leave is what an agent whose run has gone does next.
-func (m *model) leave(w *world, r, h int) string {
-	m.guard(w, r, h)
-	return "puts back alone"
 }
 
 // drop is the end of an agent, and of the lock it held.

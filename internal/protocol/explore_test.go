@@ -173,7 +173,7 @@ func (w *world) helpless() bool {
 }
 
 // runAlone lets one run do all it does, with nothing befalling it.
-func (x *explorer) runAlone(env world, alone run) (world, string) {
+func (m *model) runAlone(env world, alone run) (world, string) {
 	env.runs[0] = alone
 	for range 1000 {
 		if env.runs[0].mode == finished {
@@ -182,18 +182,33 @@ func (x *explorer) runAlone(env world, alone run) (world, string) {
 		if trouble := env.unsafe(); trouble != "" {
 			return env, trouble
 		}
-		moved := false
-		x.successors(&env, func(after world, _ event, natural bool) {
-			if natural && !moved {
-				x.tidy(&after)
-				env, moved = after, true
-			}
-		})
-		if !moved {
+		if !m.follow(&env) {
 			return env, "it can't go on"
 		}
 	}
 	return env, "it does not end"
+}
+
+// about is a world in which one run has come to a phase by itself.
+func (m *model) about(to phase, faults int) world {
+	w := start(0)
+	w.runs[0] = newRun(1, false, everywhere)
+	for w.runs[0].phase != to && m.follow(&w) {
+	}
+	w.faults = uint8(faults)
+	return w
+}
+
+// follow goes on to what comes first of itself, and reports whether anything did.
+func (m *model) follow(w *world) bool {
+	before, moved := *w, false
+	m.successors(&before, func(after world, _ event, natural bool) {
+		if natural && !moved {
+			m.tidy(&after)
+			*w, moved = after, true
+		}
+	})
+	return moved
 }
 
 // report tells how a world came about.

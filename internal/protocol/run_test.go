@@ -132,10 +132,10 @@ func (m *model) advance(w *world, r int) string {
 	case lockFirst, lockRest:
 		return m.acquire(w, r)
 	case settle:
-		m.settle(w, r)
+		w.settle(r)
 		return "settles"
 	case survey:
-		m.survey(w, r)
+		w.survey(r)
 		return "surveys"
 	case watching:
 		w.enter(r, deciding)
@@ -221,7 +221,7 @@ func (m *model) acquire(w *world, r int) string {
 }
 
 // settle does with an interrupted switch what Settle says.
-func (m *model) settle(w *world, r int) {
+func (w *world) settle(r int) {
 	n := &w.runs[r]
 	var standings []Standing
 	unread := 0
@@ -263,7 +263,7 @@ func (w *world) reachable(to uint8) bool {
 }
 
 // survey finds the slot that serves. Proxies that disagree are for a person.
-func (m *model) survey(w *world, r int) {
+func (w *world) survey(r int) {
 	n := &w.runs[r]
 	n.settling, n.failed = false, false
 	if w.fronts[0].memory != w.fronts[1].memory {

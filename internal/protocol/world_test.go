@@ -51,9 +51,9 @@ type host struct {
 }
 
 const (
-	down    = iota // by our hand, or being filled
-	up             //
-	crashed        // by its own
+	down = iota // by our hand, or being filled
+	up
+	crashed // by its own
 )
 
 type slot struct{ state, release uint8 }
