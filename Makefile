@@ -17,6 +17,10 @@ actionlint := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 task       := github.com/go-task/task/v3/cmd/task@v3.54.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
+# Most tests wait for processes, networks and clocks, and leave the CPUs idle: so
+# many packages are tested at once.
+at_once := 4
+
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
 
@@ -32,7 +36,7 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps
-	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -timeout 30m ./...
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples)" || { gofmt -l cmd internal templates examples; exit 1; }
