@@ -64,7 +64,7 @@ func TestClimb(t *testing.T) {
 		"two with one between":     {twoSteps(), []Reading{poor, good, good, poor, good}, "step hold hold step hold hold promote", "", time.Minute},
 		"in a row over a step":     {twoSteps(), []Reading{good, good, good, poor, poor}, "step hold hold step hold abort", "5.0 %", 50 * time.Second},
 		"three are asked for":      {patient, []Reading{slow, slow, good}, "step hold hold step hold hold promote", "", time.Minute},
-		"slow, two in a row":       {twoSteps(), []Reading{slow, slow, good}, "step hold abort", "p95 308ms", 20 * time.Second},
+		"slow, two in a row":       {twoSteps(), []Reading{slow, slow, good}, "step hold abort", "p95 296ms", 20 * time.Second},
 		"no step on a bad window":  {twoSteps(), []Reading{good, good, poor, good}, "step hold hold extend step hold hold promote", "", 70 * time.Second},
 		"beyond doubt by two":      {twoSteps(), []Reading{good, sick, sick}, "step hold hold abort", "4.0 %", 30 * time.Second},
 		"most of it fails":         {twoSteps(), []Reading{dead}, "step abort", "100.0 % errors (60 of 60", 10 * time.Second},

@@ -29,6 +29,8 @@ type dialect struct {
 	answer   func(context.Context, Site) (Answer, error)
 	ready    func(context.Context, Site, Pool) error // waits until the pool can take requests
 	open     func(context.Context, Site, Pool) (int, error)
+	count    func(ctx context.Context, s Site, since string) (Counted, error) // but for Counted.Down
+	down     func(context.Context, Site, Pool) ([]string, error)
 
 	problems  func(Site, string) []string              // what the check's output gives away and its status hides
 	owners    func(context.Context, Site) map[int]bool // the running proxy's processes
@@ -54,6 +56,8 @@ func nginx() dialect {
 		answer:   answerByPoints,
 		ready:    anyAnswers,
 		open:     established,
+		count:    countLogged,
+		down:     refusing,
 		problems: conflicts,
 		owners:   nginxProcesses,
 		leaving:  shuttingDown,
@@ -75,6 +79,8 @@ func haproxy() dialect {
 		answer:    answerAtOnce,
 		ready:     awaitUp,
 		open:      sessions,
+		count:     countEvents,
+		down:      marked,
 		problems:  func(Site, string) []string { return nil }, // refuses what it sees
 		owners:    haproxyProcesses,
 		leaving:   func(int) bool { return true }, // the new process has the listener before the old one lets go

@@ -37,7 +37,8 @@ func (s Site) place(t traffic) error {
 	return s.dialect().write(s, t)
 }
 
-// openDirs makes the selector's directory, and lets others through to it.
+// openDirs makes the selector's directory, lets others through to it, and makes
+// what nginx needs in it.
 func (s Site) openDirs() error {
 	dir := string(s.liveDir())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,7 +56,7 @@ func (s Site) openDirs() error {
 			return fmt.Errorf("selector: let the proxy's workers through: %w", err)
 		}
 	}
-	return nil
+	return s.openLog()
 }
 
 // barrier is the first directory above the selector that others may not search,

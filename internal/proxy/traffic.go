@@ -69,10 +69,11 @@ func (s Site) parseWord(word string) (traffic, error) {
 		return all(slot), nil
 	}
 	percent, err := strconv.Atoi(share)
-	if _, ours := s.pool(slot); err != nil || !ours || percent < 1 || percent >= hundred {
+	t := s.traffic(slot, percent)
+	if _, ours := s.pool(slot); err != nil || !ours || percent < 1 || percent >= hundred || s.word(t) != word {
 		return traffic{}, fmt.Errorf("%q is not a slot and its share", word)
 	}
-	return s.traffic(slot, percent), nil
+	return t, nil
 }
 
 // points are those at which a request goes to the second slot: from low up to
