@@ -74,6 +74,8 @@ func TestClimb(t *testing.T) {
 		"enough in the extension":  {twoSteps(), []Reading{quiet, quiet, quiet, good}, "step hold hold extend step hold hold promote", "", 70 * time.Second},
 		"four readings lost":       {twoSteps(), []Reading{good, silent}, "step hold hold hold hold abort", "could not be read 4 times in a row: no such socket", 50 * time.Second},
 		"three, and then figures":  {twoSteps(), []Reading{silent, silent, silent, good}, "step hold hold hold step hold hold promote", "", 70 * time.Second},
+		"three, twice":             {twoSteps(), []Reading{silent, silent, silent, good, silent, silent, silent, good}, "step hold hold hold step hold hold hold promote", "", 80 * time.Second},
+		"each step on its own":     {twoSteps(), []Reading{good, good, good, quiet}, "step hold hold step hold hold extend hold hold hold hold hold abort", "18 requests", 2 * time.Minute},
 		"a step that is not held":  {quick, []Reading{good}, "step promote", "", 10 * time.Second},
 		"and is not to be trusted": {quick, []Reading{dead}, "step abort", "100.0 %", 10 * time.Second},
 	} {
