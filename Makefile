@@ -55,6 +55,8 @@ soak: fuzz
 	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/bench
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/protocol
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
 
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -58,5 +58,6 @@ func operations() []machine.Handler {
 		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
 		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Put), machine.Handle(proxy.Restore),
 		machine.Handle(proxy.Select), machine.Handle(proxy.Connections), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve),
+		machine.Handle(proxy.Share), machine.Handle(proxy.Counters),
 	}
 }

@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sort"
 	"strings"
 	"time"
 
@@ -31,11 +33,53 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// ask asks the running proxy, on a fresh connection, what it serves.
-func (s Site) ask(ctx context.Context) (Answer, error) {
+// ask asks the running proxy, on fresh connections, what it serves.
+func (s Site) ask(ctx context.Context) (Answer, error) { return s.dialect().answer(ctx, s) }
+
+// answerAtOnce asks a proxy that knows of its share and says so.
+func answerAtOnce(ctx context.Context, s Site) (Answer, error) {
+	id, word, err := s.question(ctx, 0)
+	if err != nil {
+		return Answer{}, err
+	}
+	t, err := s.parseWord(word)
+	return Answer{ID: id, Slot: t.slot, Share: t.share}, err
+}
+
+// answerByPoints asks nginx, which knows no more than where one point goes, for
+// the first and the last and, where these part, for the point between.
+func answerByPoints(ctx context.Context, s Site) (Answer, error) {
+	first, err := s.slotAt(ctx, 0)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := s.slotAt(ctx, hundred-1)
+	if err != nil || answer == first {
+		return answer, err
+	}
+	answer.Share = sort.Search(hundred, func(point int) bool {
+		at, atErr := s.slotAt(ctx, point)
+		err = errors.Join(err, atErr)
+		return at.Slot != first.Slot
+	})
+	return answer, err
+}
+
+// slotAt asks where one point goes. A body that does not split ignores the point.
+func (s Site) slotAt(ctx context.Context, point int) (Answer, error) {
+	id, word, err := s.question(ctx, point)
+	if err != nil {
+		return Answer{}, err
+	}
+	slot, err := value.ParseName(word)
+	return Answer{ID: id, Slot: slot}, err
+}
+
+// question asks the proof path.
+func (s Site) question(ctx context.Context, point int) (id, word string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	target := "http://" + string(s.Listen.Local()) + string(s.proofPath())
+	target := fmt.Sprintf("http://%s%s?point=%02d", s.Listen.Local(), s.proofPath(), point)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		panic(fmt.Sprintf("proxy: %q is no URL: %v", target, err))
@@ -47,25 +91,27 @@ func (s Site) ask(ctx context.Context) (Answer, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return Answer{}, err
+		return "", "", err
 	}
 	defer response.Body.Close()
 	return parseAnswer(response)
 }
 
-// parseAnswer reads "<id> <slot>".
-func parseAnswer(response *http.Response) (Answer, error) {
+// parseAnswer reads "<id> <word>".
+func parseAnswer(response *http.Response) (id, word string, err error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, 256))
 	if err != nil {
-		return Answer{}, err
+		return "", "", err
 	}
-	id, slot, ok := strings.Cut(strings.TrimSpace(string(body)), " ")
-	name, nameErr := value.ParseName(slot)
-	if response.StatusCode != http.StatusOK || !ok || len(id) != 12 || nameErr != nil {
-		return Answer{}, fmt.Errorf("%s: not our configuration (%s)", response.Request.URL, response.Status)
+	id, word, ok := strings.Cut(strings.TrimSpace(string(body)), " ")
+	if response.StatusCode != http.StatusOK || !ok || len(id) != 12 || word == "" {
+		return "", "", fmt.Errorf("%s: not our configuration (%s)", response.Request.URL, response.Status)
 	}
-	return Answer{ID: id, Slot: name}, nil
+	return id, word, nil
 }
+
+// traffic is where the running proxy sends requests.
+func (a Answer) traffic() traffic { return traffic{slot: a.Slot, share: a.Share} }
 
 // hostHeader is a host name that the site answers for.
 func (s Site) hostHeader() string {
@@ -132,14 +178,16 @@ func serves(id string) func(Answer, error) error {
 	}
 }
 
-// leads is a complaint unless the proxy answers with that slot.
-func leads(slot value.Name) func(Answer, error) error {
+// leads is a complaint unless the proxy answers that requests go where t says.
+func leads(t traffic) func(Answer, error) error {
 	return func(answer Answer, err error) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("no answer from the running proxy: %w", err)
-		case answer.Slot != slot:
-			return fmt.Errorf("the running proxy sends requests to slot %s, not %s", answer.Slot, slot)
+		case answer.Slot != t.slot:
+			return fmt.Errorf("the running proxy sends requests to slot %s, not %s", answer.Slot, t.slot)
+		case answer.Share != t.share:
+			return fmt.Errorf("the running proxy sends %d %% of the requests to slot %s, not %d %%", hundred-answer.Share, t.slot, hundred-t.share)
 		}
 		return nil
 	}

@@ -22,12 +22,15 @@ type dialect struct {
 	reload  func(Site) string
 	version string // prints a line with a version in it
 
-	selector func(Site) value.Path                         // the file that holds the selector
-	read     func(Site) (value.Name, error)                // what the file says; "" when it says nothing
-	write    func(Site, value.Name) error                  // makes the file say it
-	tell     func(context.Context, Site, value.Name) error // makes the running proxy hear it
-	ready    func(context.Context, Site, Pool) error       // waits until the pool can take requests
+	selector func(Site) value.Path                      // the file that holds the selector
+	read     func(Site) (traffic, error)                // what the file says; no slot when it says nothing
+	write    func(Site, traffic) error                  // makes the file say it
+	tell     func(context.Context, Site, traffic) error // makes the running proxy hear it
+	answer   func(context.Context, Site) (Answer, error)
+	ready    func(context.Context, Site, Pool) error // waits until the pool can take requests
 	open     func(context.Context, Site, Pool) (int, error)
+	count    func(ctx context.Context, s Site, since string) (Counted, error) // but for Counted.Down
+	down     func(context.Context, Site, Pool) ([]string, error)
 
 	problems  func(Site, string) []string              // what the check's output gives away and its status hides
 	owners    func(context.Context, Site) map[int]bool // the running proxy's processes
@@ -47,11 +50,14 @@ func nginx() dialect {
 		reload:   func(s Site) string { return sbin + "exec nginx -s reload -c " + string(s.Main) },
 		version:  sbin + "exec nginx -v",
 		selector: func(s Site) value.Path { return s.liveDir() + "/" + value.Path(s.Pools[1].Slot) },
-		read:     readFlag,
-		write:    writeFlag,
-		tell:     func(context.Context, Site, value.Name) error { return nil }, // the flag is read per request
+		read:     readPoints,
+		write:    writePoints,
+		tell:     func(context.Context, Site, traffic) error { return nil }, // the link is followed per request
+		answer:   answerByPoints,
 		ready:    anyAnswers,
 		open:     established,
+		count:    countLogged,
+		down:     refusing,
 		problems: conflicts,
 		owners:   nginxProcesses,
 		leaving:  shuttingDown,
@@ -70,8 +76,11 @@ func haproxy() dialect {
 		read:      readMap,
 		write:     writeMap,
 		tell:      tellMap,
+		answer:    answerAtOnce,
 		ready:     awaitUp,
 		open:      sessions,
+		count:     countEvents,
+		down:      marked,
 		problems:  func(Site, string) []string { return nil }, // refuses what it sees
 		owners:    haproxyProcesses,
 		leaving:   func(int) bool { return true }, // the new process has the listener before the old one lets go
@@ -99,6 +108,9 @@ func (s Site) selector() value.Path { return s.dialect().selector(s) }
 
 // liveDir is where the selector lives.
 func (s Site) liveDir() value.Path { return s.StateDir + "/live" }
+
+// requestLog is where nginx logs requests of a split.
+func (s Site) requestLog() value.Path { return s.liveDir() + "/requests.log" }
 
 // keptDir is where former configurations are kept.
 func (s Site) keptDir() string { return filepath.Join(string(s.StateDir), "configs") }

@@ -56,7 +56,8 @@ func (s Site) onDisk() (Live, []byte, error) {
 	}
 	live.Header = &header
 	live.Edited = Sum(body) != header.Sum
-	live.Active, err = s.dialect().read(s)
+	now, err := s.dialect().read(s)
+	live.Active, live.Share = now.slot, now.share
 	return live, file, err
 }
 

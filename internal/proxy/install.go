@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/org/deploy-action/internal/machine"
-	"github.com/org/deploy-action/internal/value"
 )
 
 // Put installs a configuration while traffic stays where it is, and proves that
@@ -55,7 +54,7 @@ func (in Install) put(ctx context.Context, at machine.At) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	if err := s.settle(ctx, in.Active, live.Running); err != nil {
+	if err := s.settle(ctx, all(in.Active), live.Running); err != nil {
 		return Installed{}, err
 	}
 	done := Installed{Generation: live.generation() + 1, Previous: former, Saved: saved}
@@ -72,7 +71,7 @@ func (in Install) swap(ctx context.Context, at machine.At, live Live, former []b
 	if live.Running != nil && live.Running.ID == in.Rendered.ID && live.Body == in.Rendered.Body {
 		return false, nil
 	}
-	good := both(serves(in.Rendered.ID), leads(in.Active))
+	good := both(serves(in.Rendered.ID), leads(all(in.Active)))
 	r := reload{site: s, at: at, good: good, turnover: true}
 	if err := r.do(ctx); err != nil {
 		refused := r.refused(err, s.putBack(ctx, at, in, live, former))
@@ -96,21 +95,21 @@ func (s Site) putBack(ctx context.Context, at machine.At, in Install, live Live,
 	return reload{site: s, at: at, good: good}.insist(ctx)
 }
 
-// settle makes the selector say slot, on disk and in the running proxy.
-func (s Site) settle(ctx context.Context, slot value.Name, running *Answer) error {
+// settle makes the selector say t, on disk and in the running proxy.
+func (s Site) settle(ctx context.Context, t traffic, running *Answer) error {
 	disk, err := s.dialect().read(s)
 	if err != nil {
 		return err
 	}
-	if disk != slot {
-		if err := s.place(slot); err != nil {
+	if disk != t {
+		if err := s.place(t); err != nil {
 			return err
 		}
 	}
-	if running == nil || running.Slot == slot {
+	if running == nil || running.traffic() == t {
 		return nil
 	}
-	return s.dialect().tell(ctx, s, slot)
+	return s.dialect().tell(ctx, s, t)
 }
 
 // Restore takes an Install back: the former file, reload if the proxy serves
@@ -140,7 +139,7 @@ func (r Restoration) restore(ctx context.Context, at machine.At) (Restored, erro
 	}
 	live.listen(ctx, s)
 	if r.Active != "" {
-		if err := s.settle(ctx, r.Active, live.Running); err != nil {
+		if err := s.settle(ctx, all(r.Active), live.Running); err != nil {
 			return Restored{}, err
 		}
 	}

@@ -3,9 +3,11 @@
 //
 // The rendered configuration holds both slots at all times. Which one receives
 // requests is decided per request by a selector beside the configuration: for
-// nginx a flag file, for HAProxy a one-line map file that is changed by its
-// Runtime API in the same step. A switch therefore needs no reload; a reload
-// happens only when the rendered body changes, before traffic moves.
+// nginx a link that is there or not, for HAProxy a one-line map file that is
+// changed by its Runtime API in the same step. A switch therefore needs no reload;
+// a reload happens only when the rendered body changes, before traffic moves.
+// The body of a canary also knows shares between none and all of the requests,
+// see Share.
 package proxy
 
 import (
@@ -43,10 +45,36 @@ type Site struct {
 	Template     string `json:"template,omitempty"`
 	TemplateName string `json:"template_name,omitempty"`
 
+	// Canary asks for a body that can split traffic; nil: all or nothing.
+	Canary *Canary `json:"canary,omitempty"`
+
+	// AccessLog is where nginx logs requests to the body of a canary, in its
+	// combined format, besides the log that Counters reads: a server with a log of
+	// its own has no part in those of the main file. Empty: nowhere.
+	AccessLog value.Path `json:"access_log,omitempty"`
+
 	// Version is the proxy's, as Live.Version tells it. It only says which
 	// directives may be used; unknown ("") leaves out those not every version has.
 	Version string `json:"version,omitempty"`
 }
+
+// Canary says how a body splits traffic. It says nothing of shares: one body
+// serves every share, of either slot.
+type Canary struct {
+	Sticky Sticky `json:"sticky"`
+	// Preview lets a client choose its slot by the header X-Turnout-Slot.
+	Preview bool `json:"preview,omitempty"`
+}
+
+// Sticky is what the slot of a request in a split depends on. A client that has
+// been at the new slot stays there while the share of that slot only grows.
+type Sticky string
+
+const (
+	StickyNone     Sticky = "none"      // chance, request by request
+	StickyCookie   Sticky = "cookie"    // a random cookie, set where there is none
+	StickyClientIP Sticky = "client_ip" // the address of the client
+)
 
 // Pool is a slot and the addresses that serve it.
 type Pool struct {
@@ -70,6 +98,7 @@ type Header struct {
 	Sum        string                `json:"sum"`        // sha256 of the body, hex
 	Releases   map[value.Name]string `json:"releases"`   // by slot; absent: empty slot
 	Pools      []Pool                `json:"pools"`
+	Canary     bool                  `json:"canary,omitempty"` // the body can split traffic
 }
 
 // Live is what a proxy host has and serves.
@@ -79,6 +108,7 @@ type Live struct {
 	Body    string     `json:"body"`
 	Edited  bool       `json:"edited"`            // the body does not match its header
 	Active  value.Name `json:"active,omitempty"`  // by the selector on disk; empty without our file
+	Share   int        `json:"share,omitempty"`   // percent of requests that go to the other slot than Active
 	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
 	Trouble string     `json:"trouble,omitempty"` // why Running is nil
 	Version string     `json:"version,omitempty"` // of the installed proxy, such as "1.22.1"; empty: not to be found
@@ -86,8 +116,9 @@ type Live struct {
 
 // Answer is what a running proxy says of itself at the proof path.
 type Answer struct {
-	ID   string     `json:"id"`
-	Slot value.Name `json:"slot"`
+	ID    string     `json:"id"`
+	Slot  value.Name `json:"slot"`
+	Share int        `json:"share,omitempty"` // percent of requests that go to the other slot
 }
 
 // Install is a request to put a configuration in place. Traffic stays where it
@@ -149,7 +180,8 @@ const (
 
 // Selected is a switch that was proven.
 type Selected struct {
-	From value.Name `json:"from"` // what the selector said before
+	From      value.Name `json:"from"` // what the selector said before
+	FromShare int        `json:"from_share,omitempty"`
 	// Took is the time from the order to the first request, of those that
 	// prove it, that was answered by the slot.
 	Took time.Duration `json:"took_ns"`
@@ -172,4 +204,11 @@ type Open struct {
 type Selection struct {
 	Site Site       `json:"site"`
 	Slot value.Name `json:"slot"`
+}
+
+// Portion is a request to send a share of all requests to a slot.
+type Portion struct {
+	Site    Site       `json:"site"`
+	Slot    value.Name `json:"slot"`
+	Percent int        `json:"percent"` // 0 to 100
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -22,6 +23,7 @@ import (
 //	{{template "proof" .}}      the lines that let Turnout ask what serves
 //	{{address .}}               a server's address in the proxy's own spelling
 //	{{number $i}}               $i + 1
+//	{{other $i}}                1 for 0, 0 for 1
 //
 // Both partials belong into the server block or the frontend, the selector
 // before anything that reads its result: for nginx the variables $turnout_slot
@@ -38,6 +40,13 @@ type page struct {
 	Proof    value.URLPath  // where the proxy says what it serves
 
 	KeepaliveMin bool // the proxy knows keepalive_min_timeout
+
+	Split      bool       `json:",omitempty"` // the body of a canary
+	ByCookie   bool       `json:",omitempty"`
+	ByAddress  bool       `json:",omitempty"`
+	Preview    bool       `json:",omitempty"`
+	RequestLog value.Path `json:",omitempty"` // nginx: what Counters reads
+	AccessLog  value.Path `json:",omitempty"` // nginx: the user's log
 }
 
 type pageSlot struct {
@@ -77,7 +86,7 @@ func Render(site Site) (Rendered, error) {
 	page := site.page()
 	page.ID = identify(site, page)
 	var body bytes.Buffer
-	if err := tree.Execute(&body, page); err != nil {
+	if err := errors.Join(tree.ExecuteTemplate(&body, "shared", page), tree.Execute(&body, page)); err != nil {
 		return Rendered{}, site.templateError(err)
 	}
 	text := strings.TrimSuffix(body.String(), "\n") + "\n"
@@ -96,6 +105,11 @@ func (s Site) page() page {
 	p := page{
 		Env: s.Env, Bind: value.Address(bind.String()), Hostname: s.Hostname,
 		Selector: s.selector(), Proof: s.proofPath(), KeepaliveMin: s.knowsKeepaliveMin(),
+	}
+	if c := s.Canary; c != nil {
+		p.Split, p.Preview = true, c.Preview
+		p.ByCookie, p.ByAddress = c.Sticky == StickyCookie, c.Sticky == StickyClientIP
+		p.RequestLog, p.AccessLog = s.requestLog(), s.AccessLog
 	}
 	for _, pool := range s.Pools {
 		p.Slots = append(p.Slots, pageSlot{Name: pool.Slot, Addresses: pool.Addresses})
@@ -126,6 +140,7 @@ func (s Site) parseTemplate() (*template.Template, error) {
 	functions := template.FuncMap{
 		"address": d.address,
 		"number":  func(index int) int { return index + 1 },
+		"other":   func(index int) int { return 1 - index },
 	}
 	builtin := template.Must(template.New("builtin").Option("missingkey=error").Funcs(functions).Parse(d.template))
 	if s.Template == "" {

@@ -38,7 +38,15 @@ func TestRenderGolden(t *testing.T) {
 		"nginx.conf":          {NGINX, plain},
 		"nginx_any_host.conf": {NGINX, func(s Site) Site { s.Hostname = ""; s.Listen.Host = "127.0.0.1"; return s }},
 		"nginx_1.27.4.conf":   {NGINX, func(s Site) Site { s.Version = "1.27.4"; return s }},
-		"haproxy.cfg":         {HAProxy, plain},
+		"nginx_canary.conf": {NGINX, func(s Site) Site {
+			s.Canary, s.AccessLog = &Canary{Sticky: StickyCookie, Preview: true}, "/var/log/nginx/access.log"
+			return s
+		}},
+		"haproxy_canary.cfg": {HAProxy, func(s Site) Site {
+			s.Canary = &Canary{Sticky: StickyCookie, Preview: true}
+			return s
+		}},
+		"haproxy.cfg": {HAProxy, plain},
 		"haproxy_any_host.cfg": {HAProxy, func(s Site) Site {
 			s.Hostname = ""
 			s.Listen.Host = "fd00::5"
@@ -105,19 +113,21 @@ var hostile = []string{
 
 // fields are all texts of a Site that a configuration could be reached by.
 var fields = map[string]func(*Site, string){
-	"env":       func(s *Site, v string) { s.Env = value.Name(v) },
-	"kind":      func(s *Site, v string) { s.Kind = Kind(v) },
-	"hostname":  func(s *Site, v string) { s.Hostname = value.Hostname(v) },
-	"host":      func(s *Site, v string) { s.Listen.Host = v },
-	"slot":      func(s *Site, v string) { s.Pools[1].Slot = value.Name("z" + v) },
-	"address":   func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address(v) },
-	"address+":  func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address("127.0.0.1:80" + v) },
-	"socket":    func(s *Site, v string) { s.Pools[1].Addresses[0] = value.Address("unix:/run/" + v) },
-	"state_dir": func(s *Site, v string) { s.StateDir = value.Path("/var/" + v) },
-	"config":    func(s *Site, v string) { s.Config = value.Path("/etc/" + v) },
-	"main":      func(s *Site, v string) { s.Main = value.Path("/etc/" + v) },
-	"stats":     func(s *Site, v string) { s.Socket = value.Path("/run/" + v) },
-	"error_log": func(s *Site, v string) { s.ErrorLog = value.Path("/var/" + v) },
+	"env":        func(s *Site, v string) { s.Env = value.Name(v) },
+	"kind":       func(s *Site, v string) { s.Kind = Kind(v) },
+	"hostname":   func(s *Site, v string) { s.Hostname = value.Hostname(v) },
+	"host":       func(s *Site, v string) { s.Listen.Host = v },
+	"slot":       func(s *Site, v string) { s.Pools[1].Slot = value.Name("z" + v) },
+	"address":    func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address(v) },
+	"address+":   func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address("127.0.0.1:80" + v) },
+	"socket":     func(s *Site, v string) { s.Pools[1].Addresses[0] = value.Address("unix:/run/" + v) },
+	"state_dir":  func(s *Site, v string) { s.StateDir = value.Path("/var/" + v) },
+	"config":     func(s *Site, v string) { s.Config = value.Path("/etc/" + v) },
+	"main":       func(s *Site, v string) { s.Main = value.Path("/etc/" + v) },
+	"stats":      func(s *Site, v string) { s.Socket = value.Path("/run/" + v) },
+	"error_log":  func(s *Site, v string) { s.ErrorLog = value.Path("/var/" + v) },
+	"access_log": func(s *Site, v string) { s.AccessLog = value.Path("/var/" + v) },
+	"sticky":     func(s *Site, v string) { s.Canary = &Canary{Sticky: Sticky(v)} },
 }
 
 func TestRenderRefusesHostileValues(t *testing.T) {
@@ -225,7 +235,7 @@ func TestOwnTemplateRefused(t *testing.T) {
 		"unknown partial": {`{{template "nope" .}}`, "nope"},
 		"no proof":        {strings.Replace(ownTemplate, `{{template "proof" .}}`, "", 1), `{{template "proof" .}} is missing`},
 		"no selector":     {strings.Replace(ownTemplate, `{{template "selector" .}}`, "", 1), `{{template "selector" .}} is missing`},
-		"control byte":    {ownTemplate + "a\rb", "line 16 of what it renders to holds the control byte 0x0d"},
+		"control byte":    {ownTemplate + "a\rb", "line 17 of what it renders to holds the control byte 0x0d"},
 	}
 	for name, c := range cases {
 		site := exampleSite(NGINX)

@@ -18,42 +18,56 @@ import (
 // whether the selector is back. With any other error nothing was changed.
 var Select = machine.Op[Selection, Selected]{Name: "proxy.select", Do: selectSlot}
 
+// Share sends a percentage of all requests to a slot, the rest to the other, and
+// proves it. 0 and 100 are exact: no request goes to the slot, or none to the
+// other. Shares between need a body with Site.Canary, installed and serving.
+//
+// Errors are those of Select; the slot that is to be ready is the one that will
+// get more requests than before.
+var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
+
 // selectTime bounds the proof of a switch, which takes 2 ms.
 const selectTime = 3 * time.Second
 
 func selectSlot(ctx context.Context, _ machine.At, n Selection) (Selected, error) {
-	selected, err := n.do(ctx)
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
 	return selected, nil
 }
 
+func sharePortion(ctx context.Context, _ machine.At, p Portion) (Selected, error) {
+	selected, err := p.do(ctx)
+	if err != nil {
+		return Selected{}, fmt.Errorf("give %s %d %%: %w", p.Slot, p.Percent, err)
+	}
+	return selected, nil
+}
+
 // SelectError is a switch that the running proxy did not make.
 type SelectError struct {
-	Cause error
-	From  value.Name // where the selector stood before
-	Back  error      // nil: it stands there again, proven
+	Cause     error
+	From      value.Name // where the selector stood before
+	FromShare int        // percent that went to the other slot
+	Back      error      // nil: it stands there again, proven
 }
 
 // Error tells what failed and where requests go now.
 func (e *SelectError) Error() string {
+	former := traffic{slot: e.From, share: e.FromShare}
 	if e.Back != nil {
 		return fmt.Sprintf("%v; going back to %s could not be proven either: %v", e.Cause, e.From, e.Back)
 	}
-	return fmt.Sprintf("%v; requests go to %s as before", e.Cause, e.From)
+	return fmt.Sprintf("%v; %s as before", e.Cause, former)
 }
 
 func (e *SelectError) Unwrap() []error { return []error{e.Cause, e.Back} }
 
-func (n Selection) do(ctx context.Context) (Selected, error) {
-	s := n.Site
-	if err := s.validate(); err != nil {
+func (p Portion) do(ctx context.Context) (Selected, error) {
+	s := p.Site
+	if err := p.validate(); err != nil {
 		return Selected{}, err
-	}
-	pool, ok := s.pool(n.Slot)
-	if !ok {
-		return Selected{}, fmt.Errorf("not a slot of %s", s.Env)
 	}
 	live, _, err := s.onDisk()
 	if err != nil {
@@ -62,57 +76,110 @@ func (n Selection) do(ctx context.Context) (Selected, error) {
 	if live.Header == nil || live.Active == "" {
 		return Selected{}, fmt.Errorf("%s is not a configuration of ours: there is nothing to switch", s.Config)
 	}
+	from, to := live.traffic(), s.traffic(p.Slot, p.Percent)
+	if err := s.divisible(ctx, live, to); err != nil {
+		return Selected{}, err
+	}
+	pool, _ := s.pool(s.growing(from, to))
 	if err := s.dialect().ready(ctx, s, pool); err != nil {
 		return Selected{}, err
 	}
 	began := time.Now()
-	took, err := s.move(ctx, n.Slot)
+	took, err := s.move(ctx, to)
 	if err != nil {
-		return Selected{}, &SelectError{Cause: s.explain(err), From: live.Active, Back: s.moveBack(ctx, live.Active)}
+		return Selected{}, &SelectError{Cause: s.explain(err), From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
 	}
-	return Selected{From: live.Active, Took: took, Ago: time.Since(began) - took}, nil
+	return Selected{From: from.slot, FromShare: from.share, Took: took, Ago: time.Since(began) - took}, nil
 }
 
-// move makes the selector say slot, in the running proxy and on disk, and proves
-// it.
-func (s Site) move(ctx context.Context, slot value.Name) (time.Duration, error) {
+func (p Portion) validate() error {
+	if err := p.Site.validate(); err != nil {
+		return err
+	}
+	if _, ok := p.Site.pool(p.Slot); !ok {
+		return fmt.Errorf("not a slot of %s", p.Site.Env)
+	}
+	if p.Percent < 0 || p.Percent > hundred {
+		return fmt.Errorf("%d %% is no share: 0 to 100", p.Percent)
+	}
+	return nil
+}
+
+// traffic is where requests go by the selector on disk.
+func (l Live) traffic() traffic { return traffic{slot: l.Active, share: l.Share} }
+
+// divisible is an error where the proxy does not serve a body that can split:
+// one that knows all or nothing would take a share for all.
+func (s Site) divisible(ctx context.Context, live Live, to traffic) error {
+	if to.share == 0 {
+		return nil
+	}
+	if !live.Header.Canary {
+		return fmt.Errorf("%s can send requests to one slot only: it was not written for a canary; nothing was changed", s.Config)
+	}
+	answer, err := s.ask(ctx)
+	if err == nil {
+		err = serves(live.Header.ID)(answer, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
+	return nil
+}
+
+// growing is the slot that gets more requests than before, or all of them.
+func (s Site) growing(from, to traffic) value.Name {
+	low, high := s.points(from)
+	newLow, newHigh := s.points(to)
+	more := (newHigh - newLow) - (high - low)
+	switch {
+	case more == 0:
+		return to.slot
+	case more > 0:
+		return s.Pools[1].Slot
+	}
+	return s.Pools[0].Slot
+}
+
+// move makes the selector say t, in the running proxy and on disk, and proves it.
+func (s Site) move(ctx context.Context, t traffic) (time.Duration, error) {
 	began := time.Now()
-	if err := s.dialect().tell(ctx, s, slot); err != nil {
+	if err := s.dialect().tell(ctx, s, t); err != nil {
 		return 0, err
 	}
-	if err := s.place(slot); err != nil {
+	if err := s.place(t); err != nil {
 		return 0, err
 	}
 	ordered := time.Since(began)
-	took, err := s.prove(ctx, selectTime, s.retell(ctx, slot))
+	took, err := s.prove(ctx, selectTime, s.retell(ctx, t))
 	return ordered + took, err
 }
 
 // retell gives the order again while the proxy does not follow it: a HAProxy
 // that was about to be replaced by somebody's reload takes it with it.
-func (s Site) retell(ctx context.Context, slot value.Name) func(Answer, error) error {
+func (s Site) retell(ctx context.Context, t traffic) func(Answer, error) error {
 	return func(answer Answer, err error) error {
-		complaint := leads(slot)(answer, err)
+		complaint := leads(t)(answer, err)
 		if complaint != nil && err == nil {
-			_ = s.dialect().tell(ctx, s, slot) // the next answer shows whether it was heard
+			_ = s.dialect().tell(ctx, s, t) // the next answer shows whether it was heard
 		}
 		return complaint
 	}
 }
 
 // moveBack does not depend on the context, which may have ended.
-func (s Site) moveBack(ctx context.Context, slot value.Name) error {
+func (s Site) moveBack(ctx context.Context, t traffic) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), selectTime+askTime)
 	defer stop()
-	_, err := s.move(ctx, slot)
+	_, err := s.move(ctx, t)
 	return err
 }
 
-// explain adds what commonly keeps nginx's workers from seeing the flag.
+// explain adds what commonly keeps nginx's workers from seeing the selector.
 func (s Site) explain(err error) error {
 	dir := s.barrier()
 	if s.Kind != NGINX || dir == "" || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%w (others may not search %s, so nginx's workers can't see the flag file below it: chmod o+x %s)", err, dir, dir)
+	return fmt.Errorf("%w (others may not search %s, so nginx's workers can't see the selector below it: chmod o+x %s)", err, dir, dir)
 }

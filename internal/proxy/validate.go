@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/value"
@@ -21,7 +22,9 @@ func (s Site) validate() error {
 		check("state_dir", s.StateDir, value.ParsePath),
 		optional("error_log", s.ErrorLog, value.ParsePath),
 		optional("socket", s.Socket, value.ParseSocket),
+		optional("access_log", s.AccessLog, value.ParsePath),
 		s.validatePools(),
+		s.Canary.validate(),
 	}
 	for _, err := range checks {
 		if err != nil {
@@ -66,6 +69,13 @@ func (s Site) validateListen() error {
 		return fmt.Errorf("listen: %q is not an IP address", s.Listen.Host)
 	}
 	return nil
+}
+
+func (c *Canary) validate() error {
+	if c == nil || slices.Contains([]Sticky{StickyNone, StickyCookie, StickyClientIP}, c.Sticky) {
+		return nil
+	}
+	return fmt.Errorf("sticky: %q is none of %s, %s and %s", c.Sticky, StickyNone, StickyCookie, StickyClientIP)
 }
 
 func (s Site) validatePools() error {

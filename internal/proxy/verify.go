@@ -16,8 +16,9 @@ import (
 
 // Verify shows a configuration to the proxy's own check inside the real tree of
 // configuration files, as if Put had installed it, and looks for what that
-// check does not see. Nothing is installed; a HAProxy map that is not there yet
-// is made, since the check wants to read it.
+// check does not see. Nothing is installed; what the check
+// wants to open beside the configuration, such as a HAProxy map, is made where it
+// is not there yet.
 //
 // Where the kernel grants it, the check runs in a mount namespace of its own in
 // which the new file lies over the old one, and nobody else sees it. Elsewhere,
@@ -49,8 +50,13 @@ func (in Install) verify(ctx context.Context, at machine.At) (Verified, error) {
 	if err := errors.Join(s.replaceable(), s.listenable(ctx, live), s.reachable(ctx)); err != nil {
 		return Verified{}, err
 	}
-	if slot, err := s.dialect().read(s); err == nil && slot == "" {
-		if err := s.place(in.Active); err != nil {
+	if s.Canary != nil { // nginx's check opens the log of requests
+		if err := s.openDirs(); err != nil {
+			return Verified{}, err
+		}
+	}
+	if now, err := s.dialect().read(s); err == nil && now.slot == "" {
+		if err := s.place(all(in.Active)); err != nil {
 			return Verified{}, err
 		}
 	}
@@ -73,6 +79,7 @@ func (in Install) file(live Live) []byte {
 	return Format(Header{
 		Schema: Schema, Env: in.Site.Env, Generation: live.generation() + 1,
 		ID: in.Rendered.ID, Sum: Sum(in.Rendered.Body), Releases: in.Releases, Pools: in.Site.Pools,
+		Canary: in.Site.Canary != nil,
 	}, in.Rendered.Body)
 }
 
