@@ -251,12 +251,13 @@ func (f *farm) sound() *Status {
 	return status
 }
 
-// load is clients at work on every proxy.
-func (f *farm) load() (stop func()) {
+// load is clients at work on every proxy. Where configurations change, clients
+// must not keep connections: nginx closes them when it reloads.
+func (f *farm) load(kinds ...loadtest.Kind) (stop func()) {
 	var all []*loadtest.Load
 	for _, p := range f.env.Proxies {
 		address := value.Address(p.Servers[0].Address + ":80")
-		all = append(all, loadtest.Start(context.Background(), address, "shop", loadtest.Fresh(1, 10*time.Millisecond), loadtest.KeepAlive(1, 10*time.Millisecond)))
+		all = append(all, loadtest.Start(context.Background(), address, "shop", kinds...))
 	}
 	stopAll := func() loadtest.Record {
 		var seen loadtest.Record
@@ -275,6 +276,11 @@ func (f *farm) load() (stop func()) {
 		f.t.Logf("%d requests, %d failed", len(seen), len(seen.Failed()))
 	}
 }
+
+var (
+	fresh     = loadtest.Fresh(1, 10*time.Millisecond)
+	keepAlive = loadtest.KeepAlive(1, 10*time.Millisecond)
+)
 
 // doomedOnHosts is a run in a process of its own, with agents on hosts.
 type doomedOnHosts struct {
