@@ -110,7 +110,7 @@ func (f *farm) environment(servers []string) *spec.Environment {
 	for i, name := range []value.Name{"blue", "green"} {
 		pid := fmt.Sprintf("/run/%s.pid", name)
 		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
-		start := stop + fmt.Sprintf(`; ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
+		start := stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
 		env.Slots = append(env.Slots, &spec.Slot{Name: name, Port: value.Port(8081 + i), Start: start, Stop: stop})
 	}
 	return env
