@@ -30,7 +30,7 @@ func TestFaultsOnOneOfTwo(t *testing.T) {
 	second := f.deploy(testRelease{Version: "v2"})
 	f.serves("v2")
 	wantBoth(t, second)
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 
 	on := func(host, script string) func(*farm) { return func(f *farm) { f.hosts.Host(host).Exec(f.t, script) } }
 	for _, test := range []struct {

@@ -21,7 +21,7 @@ func TestKilledOnHosts(t *testing.T) {
 	f := newFarm(t, "web1", "web2")
 	f.deploy(testRelease{Version: "v0"})
 	f.deploy(testRelease{Version: "v1"})
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 	serving := "v1"
 	for _, test := range []struct {
 		name string
@@ -159,7 +159,7 @@ func TestServersComeAndGo(t *testing.T) {
 	f.env = &small
 	first := f.deploy(testRelease{Version: "v1"})
 	f.deploy(testRelease{Version: "v2"})
-	end := f.load()
+	end := f.load(fresh)
 
 	f.env = whole
 	view, err := Preview(t.Context(), f.request(writeRelease(t, testRelease{})))

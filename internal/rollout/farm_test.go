@@ -110,7 +110,7 @@ func (f *farm) environment(servers []string) *spec.Environment {
 	for i, name := range []value.Name{"blue", "green"} {
 		pid := fmt.Sprintf("/run/%s.pid", name)
 		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
-		start := stop + fmt.Sprintf(`; ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
+		start := stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
 		env.Slots = append(env.Slots, &spec.Slot{Name: name, Port: value.Port(8081 + i), Start: start, Stop: stop})
 	}
 	return env
@@ -251,12 +251,13 @@ func (f *farm) sound() *Status {
 	return status
 }
 
-// load is clients at work on every proxy.
-func (f *farm) load() (stop func()) {
+// load is clients at work on every proxy. Where configurations change, clients
+// must not keep connections: nginx closes them when it reloads.
+func (f *farm) load(kinds ...loadtest.Kind) (stop func()) {
 	var all []*loadtest.Load
 	for _, p := range f.env.Proxies {
 		address := value.Address(p.Servers[0].Address + ":80")
-		all = append(all, loadtest.Start(context.Background(), address, "shop", loadtest.Fresh(1, 10*time.Millisecond), loadtest.KeepAlive(1, 10*time.Millisecond)))
+		all = append(all, loadtest.Start(context.Background(), address, "shop", kinds...))
 	}
 	stopAll := func() loadtest.Record {
 		var seen loadtest.Record
@@ -275,6 +276,11 @@ func (f *farm) load() (stop func()) {
 		f.t.Logf("%d requests, %d failed", len(seen), len(seen.Failed()))
 	}
 }
+
+var (
+	fresh     = loadtest.Fresh(1, 10*time.Millisecond)
+	keepAlive = loadtest.KeepAlive(1, 10*time.Millisecond)
+)
 
 // doomedOnHosts is a run in a process of its own, with agents on hosts.
 type doomedOnHosts struct {

@@ -57,7 +57,7 @@ func testEnvironment(p *proxytest.Proxy, blue, green value.Port) *spec.Environme
 		pid := fmt.Sprintf("%s/%s.pid", p.Dir, name)
 		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
 		slot := &spec.Slot{Name: name, Port: port, Stop: stop}
-		slot.Start = stop + fmt.Sprintf(`; ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, os.Args[0], pid)
+		slot.Start = stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, os.Args[0], pid)
 		env.Slots = append(env.Slots, slot)
 	}
 	if env.Slots[0].Name != "blue" {
