@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -108,10 +109,12 @@ func (l *leftBehind) move(e *edge) {
 
 // end has the run end its journal on one host only.
 func (l *leftBehind) end(e *edge) {
-	l.fleet.edges = []*edge{e}
-	l.must(l.write(context.Background(), state.Deploy{
+	dir := string(l.Environment.StateDir)
+	_, recorded := state.Record.On(context.Background(), e.machine, state.Recording{Dir: dir, Deploy: state.Deploy{
 		Time: l.last.Time, Run: l.last.Run, Outcome: string(event.Succeeded), To: l.last.To, ToRelease: l.last.ToRelease,
-	}))
+	}})
+	_, finished := state.Finish.On(context.Background(), e.machine, dir)
+	l.must(errors.Join(recorded, finished))
 }
 
 func (l *leftBehind) must(err error) {

@@ -61,8 +61,8 @@ func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error
 func (r *rollout) write(ctx context.Context, deploy state.Deploy) error {
 	dir := string(r.Environment.StateDir)
 	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		_, recorded := state.Record.On(ctx, e.machine, state.Recording{Dir: dir, Deploy: deploy})
-		_, finished := state.Finish.On(ctx, e.machine, dir)
+		_, recorded := perform(ctx, r, e.host, state.Record, state.Recording{Dir: dir, Deploy: deploy})
+		_, finished := perform(ctx, r, e.host, state.Finish, dir)
 		return joined([]error{recorded, finished})
 	})
 }
@@ -139,7 +139,7 @@ func (r *rollout) retire(ctx context.Context) string {
 func (r *rollout) cleanUp(ctx context.Context) (string, error) {
 	var removed atomic.Int64
 	err := together(context.WithoutCancel(ctx), r.fleet.apps, func(ctx context.Context, a *app) error {
-		pruned, err := release.Prune.On(ctx, a.machine, release.Pruning{
+		pruned, err := perform(ctx, r, a.host, release.Prune, release.Pruning{
 			Root: string(r.Environment.Root), Keep: r.Environment.KeepReleases, InUse: []string{r.fromID, r.toID},
 		})
 		removed.Add(int64(len(pruned)))

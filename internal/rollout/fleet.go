@@ -25,7 +25,9 @@ type fleet struct {
 type host struct {
 	server  *spec.Server
 	machine machine.Machine
-	err     error // why there is no session
+	err     error  // why there is no session
+	front   bool   // it has a proxy of the environment
+	dir     string // of the lock and the epoch
 }
 
 // Name is the server's name in the spec.
@@ -84,18 +86,20 @@ func open(ctx context.Context, r Request) (*fleet, error) {
 func reach(ctx context.Context, r Request) *fleet {
 	hosts := make(map[value.Name]*host)
 	var all []*host
-	add := func(server *spec.Server) {
+	add := func(server *spec.Server) *host {
 		if hosts[server.Name] == nil {
-			hosts[server.Name] = &host{server: server}
+			hosts[server.Name] = &host{server: server, dir: lockDir(r.Environment)}
 			all = append(all, hosts[server.Name])
 		}
+		return hosts[server.Name]
 	}
 	for _, server := range r.Environment.Servers {
 		add(server)
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
-			add(server)
+			h := add(server)
+			h.front, h.dir = true, string(r.Environment.StateDir)
 		}
 	}
 	_ = together(ctx, all, func(ctx context.Context, h *host) error {
@@ -104,6 +108,10 @@ func reach(ctx context.Context, r Request) *fleet {
 	})
 	return assemble(r.Environment, hosts, all)
 }
+
+// lockDir is where the lock of a server without a proxy is: its user need not be
+// allowed to write anywhere else.
+func lockDir(env *spec.Environment) string { return string(env.Root) + "/.turnout" }
 
 // assemble puts the servers that were reached in their places.
 func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *fleet {

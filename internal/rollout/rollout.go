@@ -14,6 +14,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/value"
@@ -54,6 +55,7 @@ type rollout struct {
 	Request
 	fleet   *fleet
 	account *account
+	epoch   protocol.Epoch // of this run, once it has the lock
 
 	first     bool       // nothing serves yet
 	from, to  *spec.Slot // from is nil at the first deploy

@@ -142,7 +142,7 @@ func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	if err != nil || live.Header == nil || live.Active == slot.Name && serving(live) == slot.Name {
 		return err
 	}
-	_, err = proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: slot.Name})
+	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name})
 	return err
 }
 
@@ -286,7 +286,7 @@ func (r *rollout) reprove(ctx context.Context, e *edge) error {
 	if live.Header == nil || live.Running != nil && live.Running.ID == live.Header.ID {
 		return nil
 	}
-	_, err = proxy.Restore.On(ctx, e.machine, proxy.Restoration{Site: e.site, Expect: live.Header.Generation})
+	_, err = perform(ctx, r, e.host, proxy.Restore, proxy.Restoration{Site: e.site, Expect: live.Header.Generation})
 	return err
 }
 
@@ -299,7 +299,7 @@ func (r *rollout) refill(ctx context.Context, left *leftover) error {
 	}
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		at := release.Pointing{Root: string(r.Environment.Root), Slot: left.last.To, ID: former}
-		_, err := release.Point.On(ctx, a.machine, at)
+		_, err := perform(ctx, r, a.host, release.Point, at)
 		if errors.Is(err, fs.ErrNotExist) && len(r.fleet.apps) > 1 {
 			return nil // a server that was new to the environment
 		}

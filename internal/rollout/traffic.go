@@ -81,11 +81,11 @@ func (r *rollout) install(ctx context.Context, e *edge) error {
 	back := proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
 	if e.live.Exists || e.live.Running == nil { // a file that had been deleted under a serving proxy stays, or the site would go
 		e.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
-			_, err := proxy.Restore.On(ctx, e.machine, back)
+			_, err := perform(ctx, r, e.host, proxy.Restore, back)
 			return err
 		})
 	}
-	installed, err := proxy.Put.On(ctx, e.machine, e.install)
+	installed, err := perform(ctx, r, e.host, proxy.Put, e.install)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (r *rollout) move(ctx context.Context, e *edge) error {
 		e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
 	}
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
-	selected, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	selected, err := perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
 		return err
 	}
