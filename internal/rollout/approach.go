@@ -27,7 +27,7 @@ const startGrace = time.Second
 // ship copies the release to every server and points the idle slot to it. A
 // rollback finds its release on the servers, and mostly in the slot.
 func (r *rollout) ship(ctx context.Context) (string, error) {
-	if err := r.journal(ctx, "ship", state.Begin); err != nil {
+	if err := r.openJournal(ctx); err != nil {
 		return "", err
 	}
 	if r.Rollback && !r.repoint {

@@ -18,7 +18,7 @@ import (
 type fleet struct {
 	apps  []*app
 	edges []*edge
-	lost  []error // servers that can't be reached; what is on them is left out above
+	lost  []*host // servers that can't be reached; what is on them is left out above
 }
 
 // host is a server of the environment and the session with it.
@@ -27,7 +27,8 @@ type host struct {
 	machine machine.Machine
 	err     error  // why there is no session
 	front   bool   // it has a proxy of the environment
-	dir     string // of the lock and the epoch
+	dir     string // of the lock, the epoch and the journal
+	decided bool   // "decided" may stand in its journal
 }
 
 // Name is the server's name in the spec.
@@ -77,7 +78,17 @@ func (e *edge) serving() bool { return serving(e.live) != "" }
 func open(ctx context.Context, r Request) (*fleet, error) {
 	f := reach(ctx, r)
 	if len(f.lost) > 0 {
-		return nil, joined(f.lost)
+		return nil, f.losses()
+	}
+	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
+}
+
+// openWithout is open for recovery: it goes on without proxy hosts that can't be
+// reached, as long as one is left and none of them runs the application.
+func openWithout(ctx context.Context, r Request) (*fleet, error) {
+	f := reach(ctx, r)
+	if len(f.edges) == 0 || len(f.apps) < len(r.Environment.Servers) {
+		return nil, f.losses()
 	}
 	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
 }
@@ -109,6 +120,15 @@ func reach(ctx context.Context, r Request) *fleet {
 	return assemble(r.Environment, hosts, all)
 }
 
+// losses says why servers can't be reached, nil where all can.
+func (f *fleet) losses() error {
+	var errs []error
+	for _, h := range f.lost {
+		errs = append(errs, on(h, h.err))
+	}
+	return joined(errs)
+}
+
 // lockDir is where the lock of a server without a proxy is: its user need not be
 // allowed to write anywhere else.
 func lockDir(env *spec.Environment) string { return string(env.Root) + "/.turnout" }
@@ -118,7 +138,7 @@ func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *f
 	f := &fleet{}
 	for _, h := range all {
 		if h.err != nil {
-			f.lost = append(f.lost, on(h, h.err))
+			f.lost = append(f.lost, h)
 		}
 	}
 	for _, server := range env.Servers {

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -154,28 +153,4 @@ func (r *rollout) unlock(ctx context.Context) error {
 		_, err := state.Release.On(ctx, h.machine, h.dir)
 		return err
 	})
-}
-
-// journal notes, on every proxy host and durably, that an effect is about to
-// happen or has happened.
-func (r *rollout) journal(ctx context.Context, step string, phase state.Phase) error {
-	_, err := r.journalled(ctx, step, phase)
-	return err
-}
-
-// journalled is journal, and says on how many hosts it was done.
-func (r *rollout) journalled(ctx context.Context, step string, phase state.Phase) (int, error) {
-	entry := state.Entry{Time: time.Now().UTC(), Run: r.Run.ID, Step: step, Phase: phase, To: string(r.to.Name), ToRelease: r.toID, Former: r.formerID}
-	if r.from != nil {
-		entry.From, entry.FromRelease = string(r.from.Name), r.fromID
-	}
-	var done atomic.Int32
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		if _, err := perform(ctx, r, e.host, state.Append, state.Writing{Dir: e.dir, Entry: entry}); err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-		done.Add(1)
-		return nil
-	})
-	return int(done.Load()), err
 }

@@ -25,11 +25,11 @@ func Lock(ctx context.Context, request Request) (Locked, error) {
 	r := &rollout{Request: request, fleet: reach(ctx, request)}
 	locked := Locked{Environment: string(r.Environment.Name)}
 	for _, lost := range r.fleet.lost {
-		locked.Unreached = append(locked.Unreached, lost.Error())
+		locked.Unreached = append(locked.Unreached, on(lost, lost.err).Error())
 	}
 	hosts := r.fleet.inOrder()
 	if len(hosts) == 0 {
-		return locked, joined(r.fleet.lost)
+		return locked, r.fleet.losses()
 	}
 	locked.Hosts = make([]HostLocked, len(hosts))
 	return locked, together(ctx, hosts, func(ctx context.Context, h *host) error {

@@ -33,6 +33,13 @@ func perform[Req, Res any](ctx context.Context, r *rollout, h *host, op machine.
 	return state.Guarded(op).On(ctx, h.machine, order(r, h, request))
 }
 
+// announced is perform of what the journal has to know first.
+func announced[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
+	o := order(r, h, request)
+	o.Entry = r.entry(kind)
+	return state.Guarded(op).On(ctx, h.machine, o)
+}
+
 func order[Req any](r *rollout, h *host, request Req) state.Order[Req] {
 	return state.Order[Req]{Reign: state.Reign{Dir: h.dir, Epoch: r.epoch}, Request: request}
 }

@@ -57,16 +57,18 @@ type rollout struct {
 	account *account
 	epoch   protocol.Epoch // of this run, once it has the lock
 
-	first     bool       // nothing serves yet
-	from, to  *spec.Slot // from is nil at the first deploy
-	fromID    string     // release in from
-	toID      string     // release in to, once shipped
-	formerID  string     // release in to before this run; "" for none
-	warm      bool       // a rollback found its target running and healthy
-	repoint   bool       // a rollback goes to a release that the idle slot does not hold everywhere
-	started   bool       // the idle slot's start command was run
-	decided   bool       // past the commit point: forward only
-	committed time.Time  // when traffic was ordered to move
+	first      bool       // nothing serves yet
+	from, to   *spec.Slot // from is nil at the first deploy
+	fromID     string     // release in from
+	toID       string     // release in to, once shipped
+	formerID   string     // release in to before this run; "" for none
+	warm       bool       // a rollback found its target running and healthy
+	repoint    bool       // a rollback goes to a release that the idle slot does not hold everywhere
+	started    bool       // the idle slot's start command was run
+	opened     bool       // the journal says that this switch is in flight
+	recovering bool       // nothing is deployed after settling
+	decided    bool       // past the commit point: forward only
+	committed  time.Time  // when traffic was ordered to move
 }
 
 // Run deploys or rolls back, and returns the account of it. Steps are emitted

@@ -11,10 +11,11 @@ import (
 // Guarded is op for the run that has the environment: it is performed only while
 // the session holds the lock and the run's epoch stands, else there is a
 // *FencedError and nothing was changed. A run that slept while another took its
-// place can't write any more, in its old session or in a new one.
+// place can't write any more, in its old session or in a new one. What the order
+// announces is in the journal, durably, before op begins.
 func Guarded[Req, Res any](op machine.Op[Req, Res]) machine.Op[Order[Req], Res] {
 	return machine.Op[Order[Req], Res]{Name: "guarded " + op.Name, Do: func(ctx context.Context, at machine.At, o Order[Req]) (Res, error) {
-		if err := o.Reign.admit(at); err != nil {
+		if err := o.announce(at); err != nil {
 			var none Res
 			return none, err
 		}
@@ -25,7 +26,19 @@ func Guarded[Req, Res any](op machine.Op[Req, Res]) machine.Op[Order[Req], Res] 
 // Order is a request of a run that names its epoch.
 type Order[Req any] struct {
 	Reign
-	Request Req `json:"request"`
+	Entry   *Entry `json:"entry,omitempty"` // for the journal; nil: none
+	Request Req    `json:"request"`
+}
+
+// announce lets the order in and writes its entry.
+func (o Order[Req]) announce(at machine.At) error {
+	if err := o.admit(at); err != nil || o.Entry == nil {
+		return err
+	}
+	lock := held(at, o.Dir)
+	lock.journal.Lock()
+	defer lock.journal.Unlock()
+	return note(Writing{Dir: o.Dir, Entry: *o.Entry})
 }
 
 // admit is nil while the session may change something under that epoch.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -130,6 +131,8 @@ type heldLock struct {
 	dir  string
 	lock *flock.Flock
 	done chan struct{}
+
+	journal sync.Mutex // entries of several proxies on one machine are written one by one
 }
 
 // Close takes the holder's name away, then frees the lock.
