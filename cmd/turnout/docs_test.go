@@ -113,7 +113,7 @@ var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
 // TestHelpListsEveryOption gives every option of each help text to its command:
 // one that is unknown there would be an error of usage.
 func TestHelpListsEveryOption(t *testing.T) {
-	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "report", "render", "export", "init", "artifacts", "artifacts list", "artifacts get"} {
+	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "report", "render", "export", "init", "artifacts", "artifacts list", "artifacts get", "lock", "lock status"} {
 		command := strings.Fields(name)
 		_, help := turnout(append(command, "-h")...)
 		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {

@@ -6,14 +6,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/metrics"
-	"github.com/org/deploy-action/internal/probe"
-	"github.com/org/deploy-action/internal/proxy"
-	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/ssh"
-	"github.com/org/deploy-action/internal/state"
 )
 
 const agentHelp = `Usage: turnout agent
@@ -46,18 +42,9 @@ func (a *app) agentCommand() *cli.Command {
 
 // operations are all that an agent performs.
 func operations() []machine.Handler {
-	return []machine.Handler{
+	return append(rollout.Operations(),
 		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
-		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail), machine.Handle(machine.Find),
+		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Find),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
-		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Prune),
-		machine.Handle(state.Acquire), machine.Handle(state.Release), machine.Handle(state.LockStatus),
-		machine.Handle(state.Append), machine.Handle(state.Journal), machine.Handle(state.Finish),
-		machine.Handle(state.Record), machine.Handle(state.History),
-		machine.Handle(health.Await), machine.Handle(health.Once),
-		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
-		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Put), machine.Handle(proxy.Restore),
-		machine.Handle(proxy.Select), machine.Handle(proxy.Connections), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve),
-		machine.Handle(proxy.Share), machine.Handle(proxy.Counters),
-	}
+	)
 }

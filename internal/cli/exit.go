@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/rollout"
 )
 
 // Exit codes. docs/cli.md and every command's help list the same.
@@ -52,6 +53,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	case errors.As(err, &usage), errors.As(err, &library):
 		fmt.Fprintln(a.stderr, "turnout: hint: turnout -h lists the commands, turnout COMMAND -h explains one")
 		return exitUsage
+	case rollout.Stranded(err):
+		return exitStranded
 	case ctx.Err() != nil:
 		return exitCancelled
 	}

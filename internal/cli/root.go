@@ -16,6 +16,7 @@ Commands:
   rollback    go back to the release in the other slot
   recover     settle what an interrupted run left
   status      show what serves now
+  lock        show who deploys now
   history     list past deploys
   report      write the report of a run again
   artifacts   list and get what runs have kept

@@ -57,19 +57,20 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	for _, h := range handlers {
 		s.handlers[h.name] = h
 	}
+	s.session.hear()
+	heard := func() { renew(); s.session.hear() }
 	ended := make(chan error, 1)
-	go func() { ended <- s.listen(ctx, &renewing{in, renew}) }()
+	go func() { ended <- s.listen(ctx, &renewing{in, heard}) }()
 	var err error
 	select {
 	case err = <-ended:
 	case <-ctx.Done(): // listen stays behind until in ends
 	}
-	var late <-chan time.Time // never
 	if errors.Is(context.Cause(ctx), errSilent) {
-		err, late = errSilent, time.After(afterLease)
+		err = errSilent
 	}
 	cancel()
-	return errors.Join(err, s.close(late))
+	return errors.Join(err, s.close())
 }
 
 // outlivePipe keeps a write to a client that has gone from ending the process
@@ -90,7 +91,8 @@ type server struct {
 	mu      sync.Mutex
 	closed  bool
 	running map[uint32]*performance
-	calls   sync.WaitGroup
+	calls   sync.WaitGroup // what is performed
+	answers sync.WaitGroup // what is performed or answered: a client that sleeps reads no answer
 }
 
 // performance is a call under way.
@@ -174,10 +176,12 @@ func (s *server) start(ctx context.Context, f frame) error {
 		p.input.end(io.EOF)
 	}
 	s.running[f.Call] = p
-	s.calls.Go(func() {
+	s.calls.Add(1)
+	s.answers.Go(func() {
 		last := s.answer(ctx, p, head)
 		p.output.close(errEnded)
 		p.cancel()
+		s.calls.Done()
 		s.mu.Lock()
 		delete(s.running, f.Call)
 		s.mu.Unlock()
@@ -215,20 +219,33 @@ func (s *server) answer(ctx context.Context, p *performance, head callHead) fram
 	return frame{Kind: frameResult, Body: result}
 }
 
-// close waits for the calls, whose context has ended, at most until late, and
-// closes the session.
-func (s *server) close(late <-chan time.Time) error {
+// close waits for the calls, whose context has ended, and closes the session. What
+// the session keeps stays kept where a call does not end: a lock must not be free
+// while anything is done under it, and ends with the process.
+func (s *server) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	ended := make(chan struct{})
+	late := time.After(afterLease)
+	if !waited(&s.calls, late) {
+		return fmt.Errorf("agent: a call did not end within %s", afterLease)
+	}
+	err := s.session.Close()
+	waited(&s.answers, late)
+	return err
+}
+
+// waited reports whether the group was done before it was late.
+func waited(group *sync.WaitGroup, late <-chan time.Time) bool {
+	done := make(chan struct{})
 	go func() {
-		s.calls.Wait()
-		close(ended)
+		group.Wait()
+		close(done)
 	}()
 	select {
-	case <-ended:
+	case <-done:
+		return true
 	case <-late:
+		return false
 	}
-	return s.session.Close()
 }

@@ -15,8 +15,8 @@ const (
 	lease     = 20 * time.Second
 )
 
-// afterLease is how long the calls of a client that has gone may take to end. One
-// that writes to it may never.
+// afterLease is how long the calls of a client that has gone may take to end, and
+// to be answered. One that writes to it may never.
 const afterLease = 10 * time.Second
 
 var errSilent = errors.New("agent: no word from the client for " + lease.String())

@@ -4,17 +4,35 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // Session is what lives on a machine between the calls of one turnout run. When
 // the run ends, or its connection, everything kept is closed.
 type Session struct {
-	mu   sync.Mutex
-	kept map[string]io.Closer
+	mu    sync.Mutex
+	kept  map[string]io.Closer
+	heard time.Time // the client's last word; zero: it is this process
 }
 
 // NewSession returns a session that keeps nothing yet.
 func NewSession() *Session { return &Session{kept: make(map[string]io.Closer)} }
+
+// Heard is when the run gave its last sign of life: now, where it is this process.
+func (s *Session) Heard() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.heard.IsZero() {
+		return time.Now()
+	}
+	return s.heard
+}
+
+func (s *Session) hear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = time.Now()
+}
 
 // Keep holds c under key until Release or the end of the session. A former
 // holder of the key is closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -45,6 +46,15 @@ type Progress struct {
 // earlier release, the very files are used, with the times they have. progress
 // is called from several goroutines, and may be nil.
 func Ship(ctx context.Context, machines []machine.Machine, layout Layout, source string, progress func(Progress)) (Shipped, error) {
+	return ShipBy(ctx, Receive.Exchange, machines, layout, source, progress)
+}
+
+// Receiving has a machine take its part in an upload: Receive.Exchange, or that
+// behind a guard.
+type Receiving func(context.Context, machine.Machine, Delivery, io.Reader, io.Writer) (Received, error)
+
+// ShipBy is Ship with another way to have a machine receive.
+func ShipBy(ctx context.Context, receive Receiving, machines []machine.Machine, layout Layout, source string, progress func(Progress)) (Shipped, error) {
 	began := time.Now()
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -54,7 +64,7 @@ func Ship(ctx context.Context, machines []machine.Machine, layout Layout, source
 	if err != nil {
 		return Shipped{}, fmt.Errorf("ship %s: %w", source, err)
 	}
-	shipped, err := ship(ctx, machines, upload{layout: layout, source: source, dir: dir, progress: progress})
+	shipped, err := ship(ctx, machines, upload{receive: receive, layout: layout, source: source, dir: dir, progress: progress})
 	if err := errors.Join(err, done()); err != nil {
 		return Shipped{}, err
 	}

@@ -29,16 +29,16 @@ type talk struct {
 }
 
 // begin opens the conversation.
-func begin(ctx context.Context, m machine.Machine, d Delivery, source string) *talk {
+func (u *upload) begin(ctx context.Context, m machine.Machine, d Delivery) *talk {
 	fromUs, to := io.Pipe()
 	from, toUs := io.Pipe()
-	t := &talk{name: m.Name(), what: fmt.Sprintf("ship %s to %s", source, d.Layout.Root), to: to, ended: make(chan struct{})}
+	t := &talk{name: m.Name(), what: fmt.Sprintf("ship %s to %s", u.source, d.Layout.Root), to: to, ended: make(chan struct{})}
 	t.from = bufio.NewReader(counted{from, &t.bytes})
 	t.cause = func() error { return context.Cause(ctx) }
 	t.stop = context.AfterFunc(ctx, func() { _ = to.CloseWithError(context.Cause(ctx)) }) // a pipe's Close never fails
 	go func() {
 		defer close(t.ended)
-		t.received, t.err = Receive.Exchange(ctx, m, d, fromUs, toUs)
+		t.received, t.err = u.receive(ctx, m, d, fromUs, toUs)
 		why := t.err
 		if why == nil {
 			why = errOver

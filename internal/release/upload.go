@@ -19,6 +19,7 @@ import (
 
 // upload is the client's part of shipping one release to some machines.
 type upload struct {
+	receive  Receiving
 	layout   Layout
 	source   string // for messages
 	dir      string // that is shipped
@@ -42,7 +43,7 @@ func (u *upload) run(ctx context.Context, machines []machine.Machine) (id string
 	defer u.fail(nil)
 	delivery := Delivery{Layout: u.layout, Salt: u.salt, Alone: len(machines) == 1}
 	for _, m := range machines {
-		u.talks = append(u.talks, begin(ctx, m, delivery, u.source))
+		u.talks = append(u.talks, u.begin(ctx, m, delivery))
 	}
 	id, err = u.converse(packed)
 	ended := u.each(func(_ int, t *talk) error { return t.end() })

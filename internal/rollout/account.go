@@ -113,10 +113,11 @@ func (f *fleet) accounts() []event.ProxyAccount {
 func (r *rollout) outcome(err error) event.Outcome {
 	var stranded *strandedError
 	var unhealthy *unhealthyError
+	var unsettled *unsettledError
 	switch {
 	case err == nil:
 		return event.Succeeded
-	case errors.As(err, &stranded), r.Rollback && errors.As(err, &unhealthy):
+	case errors.As(err, &stranded), errors.As(err, &unsettled), r.Rollback && errors.As(err, &unhealthy):
 		return event.Stranded
 	case errors.Is(err, context.Canceled):
 		return event.Cancelled

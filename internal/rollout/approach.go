@@ -3,6 +3,8 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +27,7 @@ const startGrace = time.Second
 // ship copies the release to every server and points the idle slot to it. A
 // rollback finds its release on the servers, and mostly in the slot.
 func (r *rollout) ship(ctx context.Context) (string, error) {
-	if err := r.journal(ctx, "ship", state.Begin); err != nil {
+	if err := r.openJournal(ctx); err != nil {
 		return "", err
 	}
 	if r.Rollback && !r.repoint {
@@ -38,7 +40,7 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%s to %s: every server has it", r.toID, r.to.Name), r.point(ctx)
 	}
 	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
-	shipped, err := release.Ship(ctx, r.fleet.machines(), layout, r.Release, r.shipProgress())
+	shipped, err := release.ShipBy(ctx, r.receive, r.fleet.machines(), layout, r.Release, r.shipProgress())
 	if err != nil {
 		return "", err
 	}
@@ -58,6 +60,12 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	return text, r.point(ctx)
 }
 
+// receive has a server receive a release, in this run's epoch.
+func (r *rollout) receive(ctx context.Context, m machine.Machine, d release.Delivery, in io.Reader, out io.Writer) (release.Received, error) {
+	i := slices.IndexFunc(r.fleet.apps, func(a *app) bool { return a.machine == m })
+	return state.Guarded(release.Receive).Exchange(ctx, m, order(r, r.fleet.apps[i].host, d), in, out)
+}
+
 // point makes the idle slot the new release's on every server.
 func (r *rollout) point(ctx context.Context) error {
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
@@ -70,7 +78,7 @@ func (r *rollout) point(ctx context.Context) error {
 
 // pointOn points the idle slot of one server to a release.
 func (r *rollout) pointOn(ctx context.Context, a *app, id string) error {
-	_, err := release.Point.On(ctx, a.machine, release.Pointing{Root: string(r.Environment.Root), Slot: string(r.to.Name), ID: id})
+	_, err := perform(ctx, r, a.host, release.Point, release.Pointing{Root: string(r.Environment.Root), Slot: string(r.to.Name), ID: id})
 	return err
 }
 
@@ -119,7 +127,7 @@ func (r *rollout) restartFormer(ctx context.Context, a *app) error {
 // command runs a slot's start or stop command on a machine. Its output goes to a
 // file that a daemon may keep open.
 func (r *rollout) command(ctx context.Context, a *app, slot *spec.Slot, what, shell string) error {
-	exit, err := machine.Run.On(ctx, a.machine, machine.Command{
+	exit, err := perform(ctx, r, a.host, machine.Run, machine.Command{
 		Shell: shell, Dir: string(r.Environment.Root), Env: slotEnv(r.Environment, slot),
 		Timeout: r.Environment.StartTimeout, Grace: startGrace, LogFile: r.logFile(slot), Leave: true,
 	})

@@ -2,11 +2,14 @@ package rollout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
@@ -38,8 +41,10 @@ func TestKilledOnHosts(t *testing.T) {
 		{"in commit, nginx moved", event.StepFinished, "prepare", func(l *leftBehind) { l.append("commit", l.edges...); l.move(l.edges[0]) }, false},
 		{"in commit, HAProxy moved", event.StepFinished, "prepare", func(l *leftBehind) { l.append("commit", l.edges...); l.move(l.edges[1]) }, false},
 		{"after watch", event.StepFinished, "watch", nil, false},
-		{"in record, decided on one", event.StepFinished, "watch", func(l *leftBehind) { l.append("decided", l.edges[1]) }, true},
-		{"in record, ended on one", event.StepFinished, "watch", func(l *leftBehind) { l.end(l.edges[0]) }, true},
+		{"in record, decided on one", event.StepFinished, "watch", func(l *leftBehind) { l.append("decided", l.edges[1]) }, false},
+		{"in record, decided on both", event.StepFinished, "watch", func(l *leftBehind) { l.append("decided", l.edges...) }, true},
+		{"in record, ended on one", event.StepFinished, "watch", func(l *leftBehind) { l.append("decided", l.edges...); l.end(l.edges[0]) }, true},
+		{"on the way back, ended on one", event.StepFinished, "watch", func(l *leftBehind) { l.append("back", l.edges...); l.end(l.edges[0]) }, false},
 		{"after record", event.StepFinished, "record", nil, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,10 +68,49 @@ func TestKilledOnHosts(t *testing.T) {
 		})
 	}
 	f.t = t
+	f.withoutProxy2(serving)
 	f.splits(serving)
 	f.deploy(testRelease{Version: "last"})
 	f.serves("last")
 	end()
+}
+
+// withoutProxy2 recovers while a proxy host is away, and again when it is back.
+func (f *farm) withoutProxy2(serving string) {
+	f.t.Helper()
+	recover := func(away, stranded bool, says string) {
+		f.t.Helper()
+		if f.away["proxy2"] = away; away {
+			f.killAgent("proxy2")
+		}
+		did, err := Recover(f.t.Context(), f.request(""))
+		if text := fmt.Sprint(did, err); Stranded(err) != stranded || !strings.Contains(text, says) {
+			f.t.Errorf("recover: %s, want %q", text, says)
+		}
+	}
+	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "not watched"}), event.StepFinished, "commit"})
+	recover(true, true, "where it can be reached, but not everywhere: proxy2: unreachable")
+	recover(true, true, "where it can be reached, but not everywhere: proxy2: unreachable")
+	recover(false, false, "traffic is back on")
+	f.serves(serving)
+
+	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "decided"}), event.StepFinished, "watch"})
+	l := f.left()
+	l.append("decided", l.edges...)
+	recover(true, true, "only a host that can't be reached knows whether it was everywhere: proxy2: unreachable")
+	recover(false, false, "had been decided")
+	f.serves("decided")
+	f.sound()
+
+	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "the healthier"}), event.StepFinished, "watch"})
+	old := slotNamed(f.env, value.Name(f.left().last.From))
+	f.hosts.Host("web2").Exec(f.t, old.Stop)
+	recover(false, true, "is not healthy, so all traffic goes to")
+	f.serves("the healthier")
+	if status := f.sound(); status.Serving == string(old.Name) {
+		f.t.Errorf("status: %+v", status)
+	}
+	f.deploy(testRelease{Version: serving})
 }
 
 // leftBehind is what a killed run has left, to be taken further by hand.
@@ -85,16 +129,16 @@ func (f *farm) left() *leftBehind {
 	}
 	l.edges = l.fleet.edges
 	left, err := l.leftover(f.t.Context())
-	if err != nil || left == nil {
+	if err != nil || left.outcome == protocol.Settled {
 		f.t.Fatalf("nothing was left: %v", err)
 	}
 	l.last = left.last
 	return l
 }
 
-func (l *leftBehind) append(step string, edges ...*edge) {
+func (l *leftBehind) append(kind state.Kind, edges ...*edge) {
 	entry := l.last
-	entry.Step, entry.Time = step, time.Now()
+	entry.Kind, entry.Time = kind, time.Now()
 	l.must(together(context.Background(), edges, func(ctx context.Context, e *edge) error {
 		_, err := state.Append.On(ctx, e.machine, state.Writing{Dir: string(l.Environment.StateDir), Entry: entry})
 		return err
@@ -108,10 +152,12 @@ func (l *leftBehind) move(e *edge) {
 
 // end has the run end its journal on one host only.
 func (l *leftBehind) end(e *edge) {
-	l.fleet.edges = []*edge{e}
-	l.must(l.write(context.Background(), state.Deploy{
-		Time: l.last.Time, Run: l.last.Run, Outcome: string(event.Succeeded), To: l.last.To, ToRelease: l.last.ToRelease,
-	}))
+	dir := string(l.Environment.StateDir)
+	_, recorded := state.Record.On(context.Background(), e.machine, state.Recording{Dir: dir, Deploy: state.Deploy{
+		Time: l.last.Time, Run: l.last.Epoch.Run, Outcome: string(event.Succeeded), To: l.last.To, ToRelease: l.last.ToRelease,
+	}})
+	_, finished := state.Finish.On(context.Background(), e.machine, dir)
+	l.must(errors.Join(recorded, finished))
 }
 
 func (l *leftBehind) must(err error) {

@@ -15,14 +15,11 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
-	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/hosttest"
 	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
-	"github.com/org/deploy-action/internal/probe"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
-	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
 	"github.com/org/deploy-action/internal/value"
@@ -162,19 +159,14 @@ func (f *farm) killAgent(host string) {
 	_ = f.agents[host].Wait()
 }
 
+// byHand are what a test does to a host without asking for the lock.
+var byHand = []machine.Handler{
+	machine.Handle(machine.Run), machine.Handle(proxy.Select), machine.Handle(state.Append), machine.Handle(state.Record), machine.Handle(state.Finish),
+}
+
 // serveAgent is the process of an agent.
 func serveAgent() {
-	err := machine.Serve(context.Background(), os.Stdin, os.Stdout,
-		machine.Handle(machine.Run), machine.Handle(machine.Tail),
-		machine.Handle(release.Receive), machine.Handle(release.Point), machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Prune),
-		machine.Handle(state.Acquire), machine.Handle(state.Release), machine.Handle(state.LockStatus),
-		machine.Handle(state.Append), machine.Handle(state.Journal), machine.Handle(state.Finish),
-		machine.Handle(state.Record), machine.Handle(state.History),
-		machine.Handle(health.Await), machine.Handle(health.Once),
-		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
-		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Put), machine.Handle(proxy.Restore),
-		machine.Handle(proxy.Select), machine.Handle(proxy.Connections), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve),
-	)
+	err := machine.Serve(context.Background(), os.Stdin, os.Stdout, append(Operations(), byHand...)...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

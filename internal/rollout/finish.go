@@ -19,18 +19,14 @@ import (
 // drainPoll is how often connections are counted while the old slot drains.
 const drainPoll = 250 * time.Millisecond
 
-// record passes the commit point and writes the deploy into the history. One
-// host on which the decision is written is enough: whoever settles what a run has
-// left looks at all of them.
+// record passes the commit point and writes the deploy into the history.
 func (r *rollout) record(ctx context.Context) (string, error) {
-	ctx = context.WithoutCancel(ctx)
-	written, err := r.journalled(ctx, "decided", state.Done)
-	if written == 0 {
+	if err := r.decide(ctx); err != nil {
 		return "", err
 	}
 	r.decided = true
-	if err = joined([]error{err, r.finish(ctx, event.Succeeded, nil)}); err != nil {
-		r.notice(event.Warning, "the history could not be written: "+err.Error(), "traffic is not affected; the next run reads what serves from the proxy itself")
+	if err := r.finish(context.WithoutCancel(ctx), event.Succeeded, nil); err != nil {
+		r.notice(event.Warning, "the history could not be written: "+err.Error(), "traffic is not affected; the next run settles what is left of this one")
 	}
 	return fmt.Sprintf("%s serves %s", r.to.Name, r.toID), nil
 }
@@ -53,17 +49,18 @@ func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error
 	if t := r.account.result.Traffic; t != nil {
 		record.Requests, record.Failed = t.Requests, t.Failed
 	}
-	return r.write(ctx, record)
+	return r.end(ctx, record)
 }
 
-// write adds a deploy to the history on every proxy host and ends the journal
-// there.
-func (r *rollout) write(ctx context.Context, deploy state.Deploy) error {
-	dir := string(r.Environment.StateDir)
-	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		_, recorded := state.Record.On(ctx, e.machine, state.Recording{Dir: dir, Deploy: deploy})
-		_, finished := state.Finish.On(ctx, e.machine, dir)
-		return joined([]error{recorded, finished})
+// end adds a deploy to the history on every proxy host, then ends the journal
+// there. Where the one fails, the other is left to the next run.
+func (r *rollout) end(ctx context.Context, deploy state.Deploy) error {
+	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
+		if _, err := perform(ctx, r, h, state.Record, state.Recording{Dir: h.dir, Deploy: deploy}); err != nil {
+			return err
+		}
+		_, err := perform(ctx, r, h, state.Finish, h.dir)
+		return err
 	})
 }
 
@@ -139,7 +136,7 @@ func (r *rollout) retire(ctx context.Context) string {
 func (r *rollout) cleanUp(ctx context.Context) (string, error) {
 	var removed atomic.Int64
 	err := together(context.WithoutCancel(ctx), r.fleet.apps, func(ctx context.Context, a *app) error {
-		pruned, err := release.Prune.On(ctx, a.machine, release.Pruning{
+		pruned, err := perform(ctx, r, a.host, release.Prune, release.Pruning{
 			Root: string(r.Environment.Root), Keep: r.Environment.KeepReleases, InUse: []string{r.fromID, r.toID},
 		})
 		removed.Add(int64(len(pruned)))

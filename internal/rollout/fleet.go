@@ -18,14 +18,17 @@ import (
 type fleet struct {
 	apps  []*app
 	edges []*edge
-	lost  []error // servers that can't be reached; what is on them is left out above
+	lost  []*host // servers that can't be reached; what is on them is left out above
 }
 
 // host is a server of the environment and the session with it.
 type host struct {
 	server  *spec.Server
 	machine machine.Machine
-	err     error // why there is no session
+	err     error  // why there is no session
+	front   bool   // it has a proxy of the environment
+	dir     string // of the lock, the epoch and the journal
+	decided bool   // "decided" may stand in its journal
 }
 
 // Name is the server's name in the spec.
@@ -75,7 +78,17 @@ func (e *edge) serving() bool { return serving(e.live) != "" }
 func open(ctx context.Context, r Request) (*fleet, error) {
 	f := reach(ctx, r)
 	if len(f.lost) > 0 {
-		return nil, joined(f.lost)
+		return nil, f.losses()
+	}
+	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
+}
+
+// openWithout is open for recovery: it goes on without proxy hosts that can't be
+// reached, as long as one is left and none of them runs the application.
+func openWithout(ctx context.Context, r Request) (*fleet, error) {
+	f := reach(ctx, r)
+	if len(f.edges) == 0 || len(f.apps) < len(r.Environment.Servers) {
+		return nil, f.losses()
 	}
 	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
 }
@@ -84,18 +97,20 @@ func open(ctx context.Context, r Request) (*fleet, error) {
 func reach(ctx context.Context, r Request) *fleet {
 	hosts := make(map[value.Name]*host)
 	var all []*host
-	add := func(server *spec.Server) {
+	add := func(server *spec.Server) *host {
 		if hosts[server.Name] == nil {
-			hosts[server.Name] = &host{server: server}
+			hosts[server.Name] = &host{server: server, dir: lockDir(r.Environment)}
 			all = append(all, hosts[server.Name])
 		}
+		return hosts[server.Name]
 	}
 	for _, server := range r.Environment.Servers {
 		add(server)
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
-			add(server)
+			h := add(server)
+			h.front, h.dir = true, string(r.Environment.StateDir)
 		}
 	}
 	_ = together(ctx, all, func(ctx context.Context, h *host) error {
@@ -105,12 +120,25 @@ func reach(ctx context.Context, r Request) *fleet {
 	return assemble(r.Environment, hosts, all)
 }
 
+// losses says why servers can't be reached, nil where all can.
+func (f *fleet) losses() error {
+	var errs []error
+	for _, h := range f.lost {
+		errs = append(errs, on(h, h.err))
+	}
+	return joined(errs)
+}
+
+// lockDir is where the lock of a server without a proxy is: its user need not be
+// allowed to write anywhere else.
+func lockDir(env *spec.Environment) string { return string(env.Root) + "/.turnout" }
+
 // assemble puts the servers that were reached in their places.
 func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *fleet {
 	f := &fleet{}
 	for _, h := range all {
 		if h.err != nil {
-			f.lost = append(f.lost, on(h, h.err))
+			f.lost = append(f.lost, h)
 		}
 	}
 	for _, server := range env.Servers {

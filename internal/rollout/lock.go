@@ -3,96 +3,154 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
 )
 
-// lockPoll is how often a held lock is tried again.
+// lockPoll is how often a held lock is tried again, to within as much again by
+// chance: two runs that meet must not go on meeting.
 const lockPoll = 500 * time.Millisecond
 
-// lock takes the environment's lock on every proxy host, waiting for whoever
-// holds it. All runs go by the names of the servers, one after the other, so
-// that no two of them can wait for each other; without one lock there are none.
+// lock takes the environment's lock on every machine, then begins an epoch on all
+// of them. The first host is the arbiter: it is waited for with nothing in hand,
+// and the others are only tried. So nobody waits with a lock that another run
+// needs to put its own switch back.
 func (r *rollout) lock(ctx context.Context) (string, error) {
 	began := time.Now()
 	limit := time.NewTimer(r.Environment.LockTimeout)
 	defer limit.Stop()
-	inOrder := slices.SortedFunc(slices.Values(r.fleet.edges), func(a, b *edge) int { return strings.Compare(a.Name(), b.Name()) })
-	for _, e := range inOrder {
-		if err := r.lockOn(ctx, e.host, limit.C); err != nil {
-			_ = r.unlock(ctx) // the sessions end soon, and the locks with them
-			return "", on(e, err)
-		}
+	w := &wait{rollout: r, limit: limit.C}
+	if err := w.takeAll(ctx, r.fleet.inOrder()); err != nil {
+		_ = r.unlock(ctx) // the sessions end soon, and the locks with them
+		return "", err
 	}
-	if waited := time.Since(began); waited > lockPoll {
-		return "held after " + round(waited).String(), nil
+	if w.told {
+		return "held after " + round(time.Since(began)).String(), nil
 	}
 	return "held", nil
 }
 
-// lockOn takes the lock on one host, and gives up when limit fires.
-func (r *rollout) lockOn(ctx context.Context, h *host, limit <-chan time.Time) error {
-	claim := state.Claim{Dir: string(r.Environment.StateDir), Holder: r.holder()}
-	tick := time.NewTicker(lockPoll)
-	defer tick.Stop()
-	for told := false; ; told = true {
-		grant, err := state.Acquire.On(ctx, h.machine, claim)
-		if err != nil || grant.Held {
+// inOrder are the hosts as every run locks them: proxies first, then by name.
+func (f *fleet) inOrder() []*host {
+	hosts := f.hosts()
+	return slices.SortedFunc(slices.Values(hosts), func(a, b *host) int {
+		switch {
+		case a.front != b.front && a.front:
+			return -1
+		case a.front != b.front:
+			return 1
+		}
+		return strings.Compare(a.Name(), b.Name())
+	})
+}
+
+// wait is for a lock that somebody may hold.
+type wait struct {
+	*rollout
+	limit <-chan time.Time // nil: none
+	told  bool             // for whom
+}
+
+// takeAll tries until it has the lock of all hosts, and begins the epoch.
+func (w *wait) takeAll(ctx context.Context, hosts []*host) error {
+	for {
+		standing, err := w.try(ctx, hosts)
+		if err != nil {
 			return err
 		}
-		if !told {
-			r.notice(event.Info, fmt.Sprintf("waiting for %s, which deploys %s", grant.By, r.Environment.Name), "")
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-limit:
-			return fmt.Errorf("not free after %s (lock_timeout); it is held by %s", r.Environment.LockTimeout, grant.By)
-		case <-tick.C:
+		if standing != nil {
+			return w.reign(ctx, hosts, standing)
 		}
 	}
 }
 
-func (r *rollout) holder() state.Holder {
-	return state.Holder{
-		Run: r.Run.ID, Command: r.Run.Command, Actor: r.Run.Actor, Commit: r.Run.Commit, URL: r.Run.URL, Since: time.Now().UTC(),
+// try waits for the first host and tries the others. It returns the epochs that
+// stand on them; none, where one was busy and all were let go again.
+func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error) {
+	first, err := w.await(ctx, hosts[0])
+	if err != nil {
+		return nil, err
 	}
+	standing := make([]protocol.Epoch, len(hosts))
+	standing[0] = first.Epoch
+	grants := make([]state.Grant, len(hosts))
+	err = together(ctx, hosts[1:], func(ctx context.Context, h *host) (err error) {
+		i := slices.Index(hosts, h)
+		grants[i], err = state.Acquire.On(ctx, h.machine, w.claim(h))
+		standing[i] = grants[i].Epoch
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	busy := slices.IndexFunc(grants[1:], func(g state.Grant) bool { return !g.Held })
+	if busy < 0 {
+		return standing, nil
+	}
+	if err := w.unlock(ctx); err != nil {
+		return nil, err
+	}
+	return nil, w.pause(ctx, hosts[busy+1], grants[busy+1].By)
+}
+
+// await takes the lock on one host, as soon as it is free.
+func (w *wait) await(ctx context.Context, h *host) (state.Grant, error) {
+	for {
+		grant, err := state.Acquire.On(ctx, h.machine, w.claim(h))
+		if err != nil || grant.Held {
+			return grant, on(h, err)
+		}
+		if err := w.pause(ctx, h, grant.By); err != nil {
+			return grant, err
+		}
+	}
+}
+
+// pause lets some time pass and tells once for whom.
+func (w *wait) pause(ctx context.Context, h *host, holder state.Holder) error {
+	if !w.told {
+		w.told = true
+		w.notice(event.Info, fmt.Sprintf("waiting for %s, which deploys %s", holder, w.Environment.Name), "")
+	}
+	timer := time.NewTimer(lockPoll + rand.N(lockPoll))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-w.limit:
+		return on(h, fmt.Errorf("not free after %s (lock_timeout); it is held by %s; see: turnout lock status %s", w.Environment.LockTimeout, holder, w.Environment.Name))
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *rollout) claim(h *host) state.Claim {
+	return state.Claim{Dir: h.dir, Holder: state.Holder{
+		Run: r.Run.ID, Command: r.Run.Command, Actor: r.Run.Actor, Commit: r.Run.Commit, URL: r.Run.URL, Since: time.Now().UTC(),
+	}}
+}
+
+// reign begins this run's epoch on all hosts: from then on nobody else's writes
+// are let in.
+func (r *rollout) reign(ctx context.Context, hosts []*host, standing []protocol.Epoch) error {
+	r.epoch = protocol.Next(r.Run.ID, standing...)
+	return together(ctx, hosts, func(ctx context.Context, h *host) error {
+		_, err := state.BeginEpoch.On(ctx, h.machine, state.Reign{Dir: h.dir, Epoch: r.epoch})
+		return err
+	})
 }
 
 // unlock gives the lock back everywhere. It is free in any case when the
 // session ends.
 func (r *rollout) unlock(ctx context.Context) error {
-	return together(context.WithoutCancel(ctx), r.fleet.edges, func(ctx context.Context, e *edge) error {
-		_, err := state.Release.On(ctx, e.machine, string(r.Environment.StateDir))
+	return together(context.WithoutCancel(ctx), r.fleet.hosts(), func(ctx context.Context, h *host) error {
+		_, err := state.Release.On(ctx, h.machine, h.dir)
 		return err
 	})
-}
-
-// journal notes, on every proxy host and durably, that an effect is about to
-// happen or has happened.
-func (r *rollout) journal(ctx context.Context, step string, phase state.Phase) error {
-	_, err := r.journalled(ctx, step, phase)
-	return err
-}
-
-// journalled is journal, and says on how many hosts it was done.
-func (r *rollout) journalled(ctx context.Context, step string, phase state.Phase) (int, error) {
-	entry := state.Entry{Time: time.Now().UTC(), Run: r.Run.ID, Step: step, Phase: phase, To: string(r.to.Name), ToRelease: r.toID, Former: r.formerID}
-	if r.from != nil {
-		entry.From, entry.FromRelease = string(r.from.Name), r.fromID
-	}
-	var done atomic.Int32
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		if _, err := state.Append.On(ctx, e.machine, state.Writing{Dir: string(r.Environment.StateDir), Entry: entry}); err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-		done.Add(1)
-		return nil
-	})
-	return int(done.Load()), err
 }

@@ -16,7 +16,7 @@ import (
 // on every host that can be reached. The cancelled context must not cancel the
 // way back.
 func (r *rollout) putBack(ctx context.Context, cause error) error {
-	if cause == nil || r.decided || r.untouched() {
+	if cause == nil || r.decided || !r.opened {
 		return cause
 	}
 	cancelled := ctx.Err() != nil
@@ -28,7 +28,7 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
 		r.rejoin(ctx, cause)
-		return r.unwind(ctx, cancelled)
+		return r.unwind(ctx, cancelled, r.ruleBack(ctx))
 	})
 	_ = r.stopProbers(ctx) // they end with the session in any case
 	if err != nil {
@@ -38,17 +38,12 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	return errors.Join(cause, r.finish(ctx, event.Failed, cause))
 }
 
-// untouched reports whether there is nothing to take back.
-func (r *rollout) untouched() bool {
-	return !slices.ContainsFunc(r.fleet.edges, func(e *edge) bool { return !e.undo.empty() }) &&
-		!slices.ContainsFunc(r.fleet.apps, func(a *app) bool { return !a.undo.empty() })
-}
-
 // unwind takes everything back: the proxies first, and only when none of them can
-// send requests to the new slot any more, that slot.
-func (r *rollout) unwind(ctx context.Context, hurry bool) (string, error) {
+// send requests to the new slot any more, that slot. ruled is why that is not
+// ruled on every host.
+func (r *rollout) unwind(ctx context.Context, hurry bool, ruled error) (string, error) {
 	traffic, err := unwind(ctx, r.fleet.edges, hurry)
-	if err != nil {
+	if err = errors.Join(ruled, err); err != nil {
 		return traffic, err
 	}
 	slot, err := unwind(ctx, r.fleet.apps, hurry)

@@ -3,9 +3,11 @@ package rollout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
 )
 
@@ -22,34 +24,30 @@ func (r *rollout) rejoin(ctx context.Context, cause error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, rejoinTime)
 	defer stop()
-	locked := make(map[*host]bool)
-	for _, e := range r.fleet.edges {
-		locked[e.host] = true
-	}
 	_ = together(ctx, r.fleet.hosts(), func(ctx context.Context, h *host) error {
 		again, err := r.Machines(ctx, h.server)
-		if err == nil && again != h.machine && locked[h] {
-			err = r.relock(ctx, &host{server: h.server, machine: again})
+		if err != nil || again == h.machine {
+			return err
 		}
-		if err == nil {
-			h.machine = again
+		if err := r.relock(ctx, h, again); err != nil {
+			return err
 		}
-		return err
+		h.machine = again
+		return nil
 	})
 }
 
-// relock takes the lock of a proxy host again. It was free for a while: where
-// the journal is no longer this run's, somebody else has settled it.
-func (r *rollout) relock(ctx context.Context, h *host) error {
-	if err := r.lockOn(ctx, h, nil); err != nil {
-		return err
-	}
-	journal, err := state.Journal.On(ctx, h.machine, string(r.Environment.StateDir))
+// relock takes the lock of a host in a new session. It was free for a while:
+// where the epoch is no longer this run's, somebody else has settled it.
+func (r *rollout) relock(ctx context.Context, h *host, again machine.Machine) error {
+	w := &wait{rollout: r}
+	grant, err := w.await(ctx, &host{server: h.server, machine: again, dir: h.dir})
 	if err != nil {
 		return err
 	}
-	if n := len(journal.Entries); n == 0 || journal.Entries[n-1].Run != r.Run.ID {
-		return errors.New("another run has taken over")
+	if !protocol.Admits(grant.Epoch, r.epoch) {
+		_, err := state.Release.On(ctx, again, h.dir)
+		return errors.Join(fmt.Errorf("run %s has taken over", grant.Epoch.Run), err)
 	}
 	return nil
 }

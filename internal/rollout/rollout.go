@@ -14,6 +14,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/value"
@@ -54,17 +55,20 @@ type rollout struct {
 	Request
 	fleet   *fleet
 	account *account
+	epoch   protocol.Epoch // of this run, once it has the lock
 
-	first     bool       // nothing serves yet
-	from, to  *spec.Slot // from is nil at the first deploy
-	fromID    string     // release in from
-	toID      string     // release in to, once shipped
-	formerID  string     // release in to before this run; "" for none
-	warm      bool       // a rollback found its target running and healthy
-	repoint   bool       // a rollback goes to a release that the idle slot does not hold everywhere
-	started   bool       // the idle slot's start command was run
-	decided   bool       // past the commit point: forward only
-	committed time.Time  // when traffic was ordered to move
+	first      bool       // nothing serves yet
+	from, to   *spec.Slot // from is nil at the first deploy
+	fromID     string     // release in from
+	toID       string     // release in to, once shipped
+	formerID   string     // release in to before this run; "" for none
+	warm       bool       // a rollback found its target running and healthy
+	repoint    bool       // a rollback goes to a release that the idle slot does not hold everywhere
+	started    bool       // the idle slot's start command was run
+	opened     bool       // the journal says that this switch is in flight
+	recovering bool       // nothing is deployed after settling
+	decided    bool       // past the commit point: forward only
+	committed  time.Time  // when traffic was ordered to move
 }
 
 // Run deploys or rolls back, and returns the account of it. Steps are emitted

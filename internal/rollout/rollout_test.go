@@ -263,11 +263,17 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 	if status := w.status(); status.Holder == nil || status.Holder.Actor != "bob" {
 		t.Errorf("status: %+v", status)
 	}
+	if locked, err := Lock(context.Background(), w.request("")); err != nil || len(locked.Hosts) != 1 || !locked.Hosts[0].Held || locked.Hosts[0].By.Run != "run-77" {
+		t.Errorf("lock status: %+v, %v", locked, err)
+	}
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
 	w.deploy(testRelease{Version: "v1"})
 	w.serves("v1")
+	if locked, err := Lock(context.Background(), w.request("")); err != nil || locked.Hosts[0].Held || locked.Hosts[0].Epoch.Number != 1 {
+		t.Errorf("lock status: %+v, %v", locked, err)
+	}
 }
 
 func TestOldSlotIsStoppedWhenAsked(t *testing.T) {

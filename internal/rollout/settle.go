@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/health"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
@@ -24,10 +26,12 @@ const interrupted event.Outcome = "interrupted"
 
 // Recover settles what an interrupted run of the environment left, and nothing
 // more. It returns what it did, empty when there was nothing to do. It may be
-// called any number of times, and die at any point.
+// called any number of times, and die at any point. Proxy hosts that can't be
+// reached are left out, as far as that is safe: then, and where a person has to
+// look, the error is Stranded.
 func Recover(ctx context.Context, request Request) (did string, err error) {
-	r := &rollout{Request: request, account: newAccount(request)}
-	if r.fleet, err = open(ctx, request); err != nil {
+	r := &rollout{Request: request, account: newAccount(request), recovering: true}
+	if r.fleet, err = openWithout(ctx, request); err != nil {
 		return "", err
 	}
 	if err := r.step(ctx, "lock", r.lock); err != nil {
@@ -41,98 +45,132 @@ func Recover(ctx context.Context, request Request) (did string, err error) {
 	return did, err
 }
 
-// settle puts right what a run left that died in the middle: by the journals on
-// all proxy hosts it is known how far it came, and by the proxies what is really
-// live. A switch that was decided is finished on every proxy, any other is taken
-// back on every proxy. At its end all proxies serve the same slot.
+// Stranded reports whether an error of Recover leaves something to a person.
+func Stranded(err error) bool {
+	var unsettled *unsettledError
+	return errors.As(err, &unsettled)
+}
+
+// unsettledError is an interrupted switch that is not settled, or not well.
+type unsettledError struct{ text string }
+
+func (e *unsettledError) Error() string { return e.text }
+
+// settle puts right what a run left that died in the middle, by what the journals
+// on the proxy hosts come to. At its end all proxies serve the same slot.
 func (r *rollout) settle(ctx context.Context) (string, error) {
 	left, err := r.leftover(ctx)
 	if err != nil {
 		return "", err
 	}
-	if left == nil {
-		return r.agree(ctx)
-	}
-	if left.decided {
-		if err := r.finishForward(ctx, left); err != nil {
-			return "", err
-		}
-		return r.settled(ctx, left, event.Succeeded, fmt.Sprintf("%s had been decided for %s and is recorded", left.last.Run, left.last.To))
-	}
-	text, err := r.takeBack(ctx, left)
-	if err != nil {
+	if err := r.setAside(ctx, left.stale); err != nil {
 		return "", err
 	}
-	return r.settled(ctx, left, interrupted, text)
+	switch left.outcome {
+	case protocol.PutBack:
+		return r.takeBack(ctx, left)
+	case protocol.Finish:
+		return r.finishForward(ctx, left)
+	case protocol.Undecided:
+		return "", &unsettledError{fmt.Sprintf("run %s had decided for %s wherever that can be read; only a host that can't be reached knows whether it was everywhere: %v; nothing was changed, both slots run; once it is back: turnout recover %s",
+			left.run(), left.last.To, r.fleet.losses(), r.Environment.Name)}
+	}
+	return r.agree(ctx)
 }
 
-// leftover is the journal of a switch that did not end, as all proxy hosts have
-// it: what one of them knows has happened.
+// leftover is the journal of a switch that did not end, as the proxy hosts have
+// it.
 type leftover struct {
+	outcome protocol.Outcome
 	last    state.Entry // the newest
 	began   time.Time
-	reached map[string]bool // steps, begun or done
-	decided bool            // every proxy had moved and been watched
+	moved   bool     // traffic may have been on the new slot
+	alone   []string // hosts whose agent went back by itself
+	stale   []*host  // with a journal older than what has ended elsewhere
 }
 
+func (l *leftover) run() string { return l.last.Epoch.Run }
+
 func (r *rollout) leftover(ctx context.Context) (*leftover, error) {
-	journals := make([][]state.Entry, len(r.fleet.edges))
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		journal, err := state.Journal.On(ctx, e.machine, string(r.Environment.StateDir))
-		if err != nil {
-			return fmt.Errorf("journal: %w", err)
+	hosts := r.fleet.fronts()
+	journals := make([]state.Journalled, len(hosts))
+	err := together(ctx, hosts, func(ctx context.Context, h *host) (err error) {
+		if journals[slices.Index(hosts, h)], err = state.Journal.On(ctx, h.machine, h.dir); err != nil {
+			err = fmt.Errorf("journal: %w", err)
 		}
-		journals[slices.Index(r.fleet.edges, e)] = journal.Entries
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	left := read(journals)
-	if left == nil || left.decided {
-		return left, nil
-	}
-	past, err := r.past(ctx)
-	left.decided = err == nil && left.recorded(past.Deploys)
-	return left, err
+	return read(hosts, journals, r.fleet.unread()), nil
 }
 
-// read puts journals together; nil where all are empty.
-func read(journals [][]state.Entry) *leftover {
-	var left *leftover
-	for _, entry := range slices.Concat(journals...) {
-		if left == nil {
-			left = &leftover{began: entry.Time, reached: make(map[string]bool)}
+// read puts the journals of hosts together; unread more can't be reached.
+func read(hosts []*host, journals []state.Journalled, unread int) *leftover {
+	left := &leftover{}
+	ended := 0
+	for _, j := range journals {
+		ended = max(ended, j.Ended)
+	}
+	var standing []protocol.Standing
+	for i, j := range journals {
+		if n := len(j.Entries); n > 0 && j.Entries[n-1].Epoch.Number < ended {
+			left.stale = append(left.stale, hosts[i])
+			continue
 		}
-		left.reached[entry.Step] = true
-		if entry.Time.After(left.last.Time) {
-			left.last = entry
-		}
-		if entry.Time.Before(left.began) {
-			left.began = entry.Time
+		s := j.Standing()
+		standing = append(standing, s)
+		left.moved = left.moved || s.Committing
+		for _, entry := range j.Entries {
+			left.add(hosts[i], entry)
 		}
 	}
-	if left != nil {
-		left.decided = left.reached["decided"]
-	}
+	left.outcome = protocol.Settle(standing, unread)
 	return left
 }
 
-// recorded reports whether a host has the switch in its history as one that
-// succeeded: a run that dies while it ends the journals has ended some.
-func (l *leftover) recorded(deploys []state.Deploy) bool {
-	return slices.ContainsFunc(deploys, func(d state.Deploy) bool {
-		return d.Run == l.last.Run && d.To == l.last.To && d.ToRelease == l.last.ToRelease && d.Outcome == string(event.Succeeded)
+func (l *leftover) add(h *host, entry state.Entry) {
+	if entry.Time.After(l.last.Time) {
+		l.last = entry
+	}
+	if l.began.IsZero() || entry.Time.Before(l.began) {
+		l.began = entry.Time
+	}
+	if entry.Kind == state.Back && entry.By == "agent" {
+		l.alone = append(l.alone, h.Name())
+	}
+}
+
+// unread is how many proxy hosts can't be reached.
+func (f *fleet) unread() int {
+	n := 0
+	for _, h := range f.lost {
+		if h.front {
+			n++
+		}
+	}
+	return n
+}
+
+// setAside ends the journals of hosts that were out of the spec while others went
+// on: they settle nothing, and the survey says what those hosts serve.
+func (r *rollout) setAside(ctx context.Context, hosts []*host) error {
+	return together(ctx, hosts, func(ctx context.Context, h *host) error {
+		_, err := perform(ctx, r, h, state.Finish, h.dir)
+		return err
 	})
 }
 
 // finishForward makes sure that a decided switch holds on every proxy.
-func (r *rollout) finishForward(ctx context.Context, left *leftover) error {
-	to := slotNamed(r.Environment, value.Name(left.last.To))
-	if to == nil {
-		return nil // renamed since: the survey says what to do
+func (r *rollout) finishForward(ctx context.Context, left *leftover) (string, error) {
+	to := slotNamed(r.Environment, value.Name(left.last.To)) // nil: renamed since, and the survey says what to do
+	if to != nil {
+		if err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) }); err != nil {
+			return "", err
+		}
 	}
-	return together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) })
+	return r.settled(ctx, left, event.Succeeded, fmt.Sprintf("%s had been decided for %s and is recorded", left.run(), left.last.To))
 }
 
 // lead makes one proxy serve a slot, now and after its next reload. A proxy that has
@@ -142,101 +180,123 @@ func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	if err != nil || live.Header == nil || live.Active == slot.Name && serving(live) == slot.Name {
 		return err
 	}
-	_, err = proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: slot.Name})
+	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name})
 	return err
 }
 
-// agree makes all proxies serve the slot that the history names, if some don't
-// and no journal says why: a host that was put back from a backup, or a hand that
-// moved one.
-func (r *rollout) agree(ctx context.Context) (string, error) {
-	if len(r.fleet.edges) == 1 {
-		return "", nil
-	}
-	if err := together(ctx, r.fleet.edges, r.inspect); err != nil {
-		return "", err
-	}
-	var split *disagreement
-	if !errors.As(r.choose(), &split) {
-		return "", nil
-	}
-	past, err := r.past(ctx)
-	if err != nil {
-		return "", err
-	}
-	slot := slotNamed(r.Environment, lastSlot(past.Deploys))
-	if slot == nil {
-		return "", fmt.Errorf("%s, and no history says which is right: move one by hand", split.whereabouts)
-	}
-	if healthy, err := r.healthy(ctx, r.fleet.apps, slot); err != nil || !healthy {
-		return "", errors.Join(err, fmt.Errorf("%s; the history names %s, which is not healthy on every server: start it, then try again", split.whereabouts, slot.Name))
-	}
-	text := fmt.Sprintf("%s; all serve %s now, as the history says", split.whereabouts, slot.Name)
-	return text, together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, slot) })
-}
-
-// lastSlot is the slot that served after the newest of the deploys; empty where
-// there is none.
-func lastSlot(deploys []state.Deploy) value.Name {
-	for _, d := range deploys {
-		if d.Outcome == string(event.Succeeded) {
-			return value.Name(d.To)
-		}
-		if d.From != "" {
-			return value.Name(d.From)
-		}
-	}
-	return ""
-}
-
 // takeBack undoes a switch that was not decided: traffic first, then the files,
-// then the idle slot.
+// then the idle slot, and that only where no proxy can send to it any more.
 func (r *rollout) takeBack(ctx context.Context, left *leftover) (string, error) {
-	text := fmt.Sprintf("%s was interrupted before traffic moved", left.last.Run)
-	if left.reached["commit"] {
-		var err error
-		if text, err = r.takeTrafficBack(ctx, left); err != nil {
+	from := slotNamed(r.Environment, value.Name(left.last.From))
+	text := fmt.Sprintf("%s was interrupted before traffic moved", left.run())
+	switch {
+	case left.moved && from == nil:
+		text = fmt.Sprintf("%s was interrupted in the first deploy; traffic stays on %s", left.run(), left.last.To)
+	case left.moved:
+		healthy, err := r.healthyWith(ctx, from, left.last.FromRelease)
+		if err != nil {
+			return "", err
+		}
+		if !healthy {
+			return r.stay(ctx, left, from)
+		}
+		text = fmt.Sprintf("%s was interrupted; traffic is back on %s", left.run(), from.Name)
+	}
+	if err := r.rule(ctx, left, state.Back); err != nil {
+		return "", err
+	}
+	if left.moved && from != nil {
+		if err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, from) }); err != nil {
 			return "", err
 		}
 	}
 	if err := together(ctx, r.fleet.edges, r.reprove); err != nil {
 		return "", err
 	}
-	return text, r.refill(ctx, left)
+	if n := len(left.alone); n > 0 {
+		slices.Sort(left.alone)
+		text += fmt.Sprintf(" (the agent on %s did so when the run was gone)", strings.Join(slices.Compact(left.alone), ", "))
+	}
+	if r.fleet.unread() > 0 {
+		return "", &unsettledError{fmt.Sprintf("%s where it can be reached, but not everywhere: %v; %s goes on running for it; once it is back: turnout recover %s",
+			text, r.fleet.losses(), left.last.To, r.Environment.Name)}
+	}
+	if err := r.refill(ctx, left); err != nil {
+		return "", err
+	}
+	return r.settled(ctx, left, interrupted, text)
 }
 
-// takeTrafficBack moves traffic to the slot that served before, if that one is
-// healthy; otherwise all proxies go to the new one, if that is, and else stay.
-func (r *rollout) takeTrafficBack(ctx context.Context, left *leftover) (string, error) {
-	from, to := slotNamed(r.Environment, value.Name(left.last.From)), slotNamed(r.Environment, value.Name(left.last.To))
-	if from == nil {
-		return fmt.Sprintf("%s was interrupted in the first deploy; traffic stays on %s", left.last.Run, left.last.To), nil
+// rule writes a ruling about an interrupted switch on every host that still has
+// its journal.
+func (r *rollout) rule(ctx context.Context, left *leftover, kind state.Kind) error {
+	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
+		journal, err := state.Journal.On(ctx, h.machine, h.dir)
+		if err != nil || len(journal.Entries) == 0 {
+			return err
+		}
+		entry := left.last
+		entry.Time, entry.Kind, entry.By, entry.Alone = time.Now().UTC(), kind, "recover", nil
+		return r.write(ctx, h, &entry)
+	})
+}
+
+// stay is for a switch whose way back is closed: its old slot is not healthy. All
+// proxies go to the new one, if that is. Else none is moved; where they agree, a
+// deploy may mend it.
+func (r *rollout) stay(ctx context.Context, left *leftover, from *spec.Slot) (string, error) {
+	to := slotNamed(r.Environment, value.Name(left.last.To))
+	why := fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy", left.run(), from.Name)
+	hint := fmt.Sprintf("look at slots %s and %s before the next deploy", left.last.From, left.last.To)
+	if to == nil || r.fleet.unread() > 0 {
+		return "", &unsettledError{why + ", so traffic stays where it is; " + hint}
 	}
-	healthy, err := r.healthyWith(ctx, from, left.last.FromRelease)
+	healthy, err := r.healthyWith(ctx, to, left.last.ToRelease)
 	if err != nil {
 		return "", err
 	}
 	if !healthy {
-		return r.stay(ctx, left, from, to)
+		return r.stayDown(ctx, left, why, hint)
 	}
-	err = together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, from) })
-	return fmt.Sprintf("%s was interrupted; traffic is back on %s", left.last.Run, from.Name), err
+	if err := r.rule(ctx, left, state.Decided); err != nil {
+		return "", err
+	}
+	if err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) }); err != nil {
+		return "", err
+	}
+	return r.doubtful(ctx, left, event.Succeeded, fmt.Sprintf("%s, so all traffic goes to %s", why, to.Name), hint)
 }
 
-// stay is for a switch whose way back is closed.
-func (r *rollout) stay(ctx context.Context, left *leftover, from, to *spec.Slot) (string, error) {
-	text := fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy, so traffic stays where it is", left.last.Run, from.Name)
-	hint := fmt.Sprintf("look at slots %s and %s before the next deploy", left.last.From, left.last.To)
-	r.notice(event.Warning, text, hint)
-	if to == nil || len(r.fleet.edges) == 1 {
-		return text, nil
+// stayDown is for a switch of which neither slot is healthy.
+func (r *rollout) stayDown(ctx context.Context, left *leftover, why, hint string) (string, error) {
+	if err := together(ctx, r.fleet.edges, r.inspect); err != nil {
+		return "", err
 	}
-	healthy, err := r.healthyWith(ctx, to, left.last.ToRelease)
-	if err != nil || !healthy {
-		return text, err
+	text := fmt.Sprintf("%s, nor is %s, so traffic stays where it is: %s", why, left.last.To, r.whereabouts())
+	if err := r.choose(); err != nil {
+		return "", &unsettledError{text + "; start one of them on every server, then: turnout recover " + string(r.Environment.Name)}
 	}
-	return fmt.Sprintf("%s was interrupted; %s, which served before, is not healthy, so all traffic goes to %s", left.last.Run, from.Name, to.Name),
-		together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error { return r.lead(ctx, e, to) })
+	ruling, outcome := state.Back, interrupted
+	if string(r.from.Name) == left.last.To {
+		ruling, outcome = state.Decided, event.Succeeded
+	}
+	if err := r.rule(ctx, left, ruling); err != nil {
+		return "", err
+	}
+	return r.doubtful(ctx, left, outcome, text, hint)
+}
+
+// doubtful is settled for a switch that a person should look at. A deploy goes on
+// and may be what mends it; there is nothing more to recover.
+func (r *rollout) doubtful(ctx context.Context, left *leftover, outcome event.Outcome, text, hint string) (string, error) {
+	did, err := r.settled(ctx, left, outcome, text)
+	if err == nil && r.recovering {
+		return "", &unsettledError{text + "; " + hint}
+	}
+	if err == nil {
+		r.notice(event.Warning, text, hint)
+	}
+	return did, err
 }
 
 // healthyWith asks the servers on which the slot holds that release.
@@ -286,7 +346,7 @@ func (r *rollout) reprove(ctx context.Context, e *edge) error {
 	if live.Header == nil || live.Running != nil && live.Running.ID == live.Header.ID {
 		return nil
 	}
-	_, err = proxy.Restore.On(ctx, e.machine, proxy.Restoration{Site: e.site, Expect: live.Header.Generation})
+	_, err = perform(ctx, r, e.host, proxy.Restore, proxy.Restoration{Site: e.site, Expect: live.Header.Generation})
 	return err
 }
 
@@ -299,7 +359,7 @@ func (r *rollout) refill(ctx context.Context, left *leftover) error {
 	}
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		at := release.Pointing{Root: string(r.Environment.Root), Slot: left.last.To, ID: former}
-		_, err := release.Point.On(ctx, a.machine, at)
+		_, err := perform(ctx, r, a.host, release.Point, at)
 		if errors.Is(err, fs.ErrNotExist) && len(r.fleet.apps) > 1 {
 			return nil // a server that was new to the environment
 		}
@@ -309,8 +369,8 @@ func (r *rollout) refill(ctx context.Context, left *leftover) error {
 
 // settled closes the journals that were left and notes in the history how.
 func (r *rollout) settled(ctx context.Context, left *leftover, outcome event.Outcome, text string) (string, error) {
-	return text, r.write(ctx, state.Deploy{
-		Time: left.began, Run: left.last.Run, Outcome: string(outcome), Reason: text,
+	return text, r.end(ctx, state.Deploy{
+		Time: left.began, Run: left.run(), Outcome: string(outcome), Reason: text,
 		From: left.last.From, FromRelease: left.last.FromRelease, To: left.last.To, ToRelease: left.last.ToRelease,
 	})
 }

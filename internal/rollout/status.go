@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
 )
 
@@ -56,7 +57,7 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 		URL: publicURL(r.Environment.Proxies[0]), Slots: make(map[string]string), Healthy: make(map[string]bool),
 	}
 	for _, lost := range r.fleet.lost {
-		status.Unreached = append(status.Unreached, lost.Error())
+		status.Unreached = append(status.Unreached, on(lost, lost.err).Error())
 	}
 	var split *disagreement
 	switch err := r.look(ctx); {
@@ -85,7 +86,7 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 func openSome(ctx context.Context, r Request) (*fleet, error) {
 	f := reach(ctx, r)
 	if len(f.edges) == 0 || len(f.apps) == 0 {
-		return nil, joined(f.lost)
+		return nil, f.losses()
 	}
 	return f, together(ctx, f.edges, func(ctx context.Context, e *edge) error { return e.locate(ctx, r) })
 }
@@ -140,10 +141,11 @@ func (r *rollout) remember(ctx context.Context, status *Status) error {
 	}
 	status.Holder = holder
 	switch {
-	case left != nil && holder != nil:
-		status.Step = left.last.Step
-	case left != nil:
-		status.Unsettled = left.last.Run
+	case left.outcome == protocol.Settled:
+	case holder != nil:
+		status.Step = string(left.last.Kind)
+	default:
+		status.Unsettled = left.last.Epoch.Run
 	}
 	past, err := r.past(ctx)
 	status.History = past.Deploys
@@ -210,7 +212,7 @@ func merge(pasts []state.Past) state.Past {
 func Past(ctx context.Context, request Request) (state.Past, error) {
 	f := reach(ctx, request)
 	if len(f.edges) == 0 {
-		return state.Past{}, joined(f.lost)
+		return state.Past{}, f.losses()
 	}
 	r := &rollout{Request: request, fleet: f}
 	return r.past(ctx)

@@ -30,9 +30,6 @@ func (r *rollout) prepare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := r.journal(ctx, "install", state.Begin); err != nil {
-		return "", err
-	}
 	if err := together(ctx, r.fleet.edges, r.install); err != nil {
 		return "", err
 	}
@@ -81,11 +78,11 @@ func (r *rollout) install(ctx context.Context, e *edge) error {
 	back := proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
 	if e.live.Exists || e.live.Running == nil { // a file that had been deleted under a serving proxy stays, or the site would go
 		e.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
-			_, err := proxy.Restore.On(ctx, e.machine, back)
+			_, err := perform(ctx, r, e.host, proxy.Restore, back)
 			return err
 		})
 	}
-	installed, err := proxy.Put.On(ctx, e.machine, e.install)
+	installed, err := announced(ctx, r, e.host, state.Install, proxy.Put, e.install)
 	if err != nil {
 		return err
 	}
@@ -149,16 +146,13 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 	if err := r.startProbers(ctx, func(*edge) bool { return true }); err != nil {
 		return "", err
 	}
-	if err := r.journal(ctx, "commit", state.Begin); err != nil {
-		return "", err
-	}
 	r.account.moved = !r.first
 	r.committed = time.Now()
 	if err := together(ctx, r.fleet.edges, r.move); err != nil {
 		return "", err
 	}
 	r.account.result.Gap = r.fleet.gap()
-	return r.moved(), r.journal(ctx, "commit", state.Done)
+	return r.moved(), nil
 }
 
 // move sends one proxy's traffic to the new slot.
@@ -167,7 +161,7 @@ func (r *rollout) move(ctx context.Context, e *edge) error {
 		e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
 	}
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
-	selected, err := proxy.Select.On(ctx, e.machine, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	selected, err := announced(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
 		return err
 	}

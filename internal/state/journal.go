@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,49 +12,61 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 )
 
 // Append adds an entry to the journal of the switch in flight. When it returns,
 // the entry lasts through a power cut: the effect it announces may happen. On an
 // error the journal is as it was.
 var Append = machine.Op[Writing, machine.None]{Name: "state.append", Do: func(_ context.Context, _ machine.At, w Writing) (machine.None, error) {
-	if err := appendEntry(w); err != nil {
-		return machine.None{}, fmt.Errorf("journal %s: %w", w.Dir, err)
-	}
-	return machine.None{}, nil
+	return machine.None{}, note(w)
 }}
 
 // Journal reads the journal of the switch in flight: of a run that is at it, or
 // of one that died. Without one there are no entries.
 var Journal = machine.Op[string, Journalled]{Name: "state.journal", Do: func(_ context.Context, _ machine.At, dir string) (Journalled, error) {
-	entries, corrupt, err := readLines[Entry](filepath.Join(dir, journalName))
-	return Journalled{Entries: entries, Corrupt: corrupt}, err
+	return readJournal(dir)
 }}
+
+func readJournal(dir string) (Journalled, error) {
+	entries, corrupt, err := readLines[Entry](filepath.Join(dir, journalName))
+	ended, _, errEnded := readLines[Entry](filepath.Join(dir, lastJournalName))
+	j := Journalled{Entries: entries, Corrupt: corrupt}
+	for _, e := range ended {
+		j.Ended = max(j.Ended, e.Epoch.Number)
+	}
+	return j, errors.Join(err, errEnded)
+}
 
 // Finish ends the journal of the switch in flight: it is set aside as
 // last-journal.jsonl until the next one ends. Without one it does nothing.
 var Finish = machine.Op[string, machine.None]{Name: "state.finish", Do: finish}
 
-// Phase says whether an entry announces an effect or tells that it has happened.
-type Phase string
+// Kind says what an entry of a journal announces.
+type Kind string
 
 const (
-	Begin Phase = "begin"
-	Done  Phase = "done"
+	Open    Kind = "open"    // a switch is in flight; the old slot serves
+	Install Kind = "install" // the configuration is replaced
+	Commit  Kind = "commit"  // traffic may be on the new slot
+	Decided Kind = "decided" // this host stays with the new slot
+	Back    Kind = "back"    // this host returns to the old slot; decided before it is void
 )
 
 // Entry is one line of a journal.
 type Entry struct {
-	Time        time.Time `json:"time"`
-	Run         string    `json:"run"`
-	Step        string    `json:"step"`
-	Phase       Phase     `json:"phase"`
-	From        string    `json:"from,omitempty"` // slot; empty at the first deploy
-	FromRelease string    `json:"from_release,omitempty"`
-	To          string    `json:"to,omitempty"` // slot
-	ToRelease   string    `json:"to_release,omitempty"`
-	Generation  int       `json:"generation,omitempty"`     // of the proxy's configuration
-	Former      string    `json:"former_release,omitempty"` // in To before the switch
+	Time        time.Time      `json:"time"`
+	Epoch       protocol.Epoch `json:"epoch"` // of the run whose switch it is
+	Kind        Kind           `json:"kind"`
+	By          string         `json:"by,omitempty"`   // who ruled back: "run", "recover", "agent"
+	From        string         `json:"from,omitempty"` // slot; empty at the first deploy
+	FromRelease string         `json:"from_release,omitempty"`
+	To          string         `json:"to,omitempty"` // slot
+	ToRelease   string         `json:"to_release,omitempty"`
+	Former      string         `json:"former_release,omitempty"` // in To before the switch
+
+	// Alone is what the agent needs to know to act by itself; in Open only.
+	Alone json.RawMessage `json:"alone,omitempty"`
 }
 
 // Writing is an entry for the journal of the environment whose state is in Dir.
@@ -66,12 +79,37 @@ type Writing struct {
 type Journalled struct {
 	Entries []Entry `json:"entries,omitempty"` // in the order they were written
 	Corrupt int     `json:"corrupt,omitempty"` // lines left out: torn by a power cut, or altered
+	Ended   int     `json:"ended,omitempty"`   // epoch of the journal that ended last
+}
+
+// Standing is what the journal comes to.
+func (j Journalled) Standing() protocol.Standing {
+	s := protocol.Standing{Exists: len(j.Entries) > 0}
+	for _, e := range j.Entries {
+		s.First = e.From == ""
+		switch e.Kind {
+		case Commit:
+			s.Committing = true
+		case Decided:
+			s.Ruling = protocol.Decided
+		case Back:
+			s.Ruling = protocol.Back
+		}
+	}
+	return s
 }
 
 const (
 	journalName     = "journal.jsonl"
 	lastJournalName = "last-journal.jsonl"
 )
+
+func note(w Writing) error {
+	if err := appendEntry(w); err != nil {
+		return fmt.Errorf("journal %s: %w", w.Dir, err)
+	}
+	return nil
+}
 
 func appendEntry(w Writing) error {
 	if err := makeDir(w.Dir); err != nil {
@@ -110,7 +148,10 @@ func appendLine(file *os.File, text []byte) error {
 	if _, err := file.Write(text); err != nil {
 		return errors.Join(err, file.Truncate(size))
 	}
-	return file.Sync()
+	if err := file.Sync(); err != nil {
+		return errors.Join(err, file.Truncate(size))
+	}
+	return nil
 }
 
 func finish(_ context.Context, _ machine.At, dir string) (machine.None, error) {

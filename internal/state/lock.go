@@ -9,17 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 )
 
 // Acquire tries to take the lock of an environment for the session, once:
-// callers that wait ask again. A session that has it already is granted it
-// again. The kernel frees the lock the moment the process that holds it is gone,
-// however it went.
+// callers that wait ask again. A session is granted it once: two deploys of one
+// run exclude each other too. The kernel frees the lock the moment the process
+// that holds it is gone, however it went.
 var Acquire = machine.Op[Claim, Grant]{Name: "state.acquire", Do: acquire}
 
 // Release gives the lock of the environment with that directory back; one that
@@ -38,8 +40,10 @@ type Claim struct {
 
 // Grant is the answer about a lock.
 type Grant struct {
-	Held bool   `json:"held"` // by the session that asked to acquire it; by anyone, of LockStatus
-	By   Holder `json:"by"`   // who holds it, as that run has told; zero while it has not
+	Held  bool           `json:"held"`  // by the session that asked to acquire it; by anyone, of LockStatus
+	By    Holder         `json:"by"`    // who holds it, as that run has told; zero while it has not
+	Epoch protocol.Epoch `json:"epoch"` // that stands on the machine
+	Quiet time.Duration  `json:"quiet"` // since the holder's last sign of life, to within 5 s
 }
 
 // Holder is a run that holds a lock.
@@ -73,13 +77,16 @@ const (
 
 	// glance outlasts the moment for which LockStatus holds a shared lock.
 	glance = 100 * time.Millisecond
+
+	// pulse is how often the holder's last sign of life is noted.
+	pulse = 5 * time.Second
 )
 
 func sessionKey(dir string) string { return "state.lock:" + filepath.Clean(dir) }
 
 func acquire(ctx context.Context, at machine.At, c Claim) (Grant, error) {
-	if at.Session.Kept(sessionKey(c.Dir)) != nil {
-		return Grant{Held: true, By: readHolder(c.Dir)}, nil
+	if held(at, c.Dir) != nil {
+		return Grant{By: readHolder(c.Dir)}, nil
 	}
 	if err := makeDir(c.Dir); err != nil {
 		return Grant{}, fmt.Errorf("lock: %w", err)
@@ -93,10 +100,20 @@ func acquire(ctx context.Context, at machine.At, c Claim) (Grant, error) {
 		return Grant{By: readHolder(c.Dir)}, lock.Close()
 	}
 	c.Holder.PID = os.Getpid()
-	if err := writeHolder(c); err != nil {
+	standing, err := readEpoch(c.Dir)
+	if err = errors.Join(err, writeHolder(c)); err != nil {
 		return Grant{}, errors.Join(err, lock.Close())
 	}
-	return Grant{Held: true, By: c.Holder}, at.Session.Keep(sessionKey(c.Dir), &heldLock{dir: c.Dir, lock: lock})
+	keep := &heldLock{dir: c.Dir, lock: lock, done: make(chan struct{})}
+	keep.note(at.Session)
+	go keep.beat(at.Session)
+	return Grant{Held: true, By: c.Holder, Epoch: standing}, at.Session.Keep(sessionKey(c.Dir), keep)
+}
+
+// held is the lock in dir that the session holds, nil where it holds none.
+func held(at machine.At, dir string) *heldLock {
+	lock, _ := at.Session.Kept(sessionKey(dir)).(*heldLock)
+	return lock
 }
 
 func tryLock(ctx context.Context, lock *flock.Flock) (bool, error) {
@@ -113,11 +130,35 @@ func tryLock(ctx context.Context, lock *flock.Flock) (bool, error) {
 type heldLock struct {
 	dir  string
 	lock *flock.Flock
+	done chan struct{}
+
+	journal sync.Mutex // entries of several proxies on one machine are written one by one
 }
 
 // Close takes the holder's name away, then frees the lock.
 func (h *heldLock) Close() error {
+	close(h.done)
 	return errors.Join(machine.RemoveFile(filepath.Join(h.dir, holderName)), h.lock.Close())
+}
+
+// beat notes the holder's signs of life until the lock is given up.
+func (h *heldLock) beat(session *machine.Session) {
+	ticker := time.NewTicker(pulse)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			h.note(session)
+		case <-h.done:
+			return
+		}
+	}
+}
+
+// note writes when the holder was heard from last, as the time of the lock file.
+func (h *heldLock) note(session *machine.Session) {
+	heard := session.Heard()
+	_ = os.Chtimes(h.lock.Path(), heard, heard) // only LockStatus asks for it
 }
 
 func release(_ context.Context, at machine.At, dir string) (machine.None, error) {
@@ -128,16 +169,24 @@ func release(_ context.Context, at machine.At, dir string) (machine.None, error)
 }
 
 func lockStatus(_ context.Context, _ machine.At, dir string) (Grant, error) {
+	standing, err := readEpoch(dir)
+	if err != nil {
+		return Grant{}, err
+	}
 	lock := flock.New(filepath.Join(dir, lockName), flock.SetFlag(os.O_RDONLY))
 	defer lock.Close()
 	free, err := lock.TryRLock()
 	switch {
 	case errors.Is(err, fs.ErrNotExist), free:
-		return Grant{}, nil
+		return Grant{Epoch: standing}, nil
 	case err != nil:
 		return Grant{}, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return Grant{Held: true, By: readHolder(dir)}, nil
+	info, err := os.Stat(lock.Path())
+	if err != nil {
+		return Grant{}, fmt.Errorf("lock: %w", err)
+	}
+	return Grant{Held: true, By: readHolder(dir), Epoch: standing, Quiet: max(0, time.Since(info.ModTime()))}, nil
 }
 
 func writeHolder(c Claim) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
 )
 
@@ -54,10 +56,11 @@ func claim(dir, run string) state.Claim {
 func TestLockIsHeldByOneSession(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "shop")
 	first, second := machine.NewLocal("here"), machine.NewLocal("here")
-	for range 2 {
-		if grant := on(t, first, state.Acquire, claim(dir, "1")); !grant.Held || grant.By.Run != "1" || grant.By.PID != os.Getpid() {
-			t.Errorf("grant = %+v", grant)
-		}
+	if grant := on(t, first, state.Acquire, claim(dir, "1")); !grant.Held || grant.By.Run != "1" || grant.By.PID != os.Getpid() {
+		t.Errorf("grant = %+v", grant)
+	}
+	if grant := on(t, first, state.Acquire, claim(dir, "another deploy of 1")); grant.Held || grant.By.Run != "1" {
+		t.Errorf("a second deploy in the same session: %+v", grant)
 	}
 	if grant := on(t, second, state.Acquire, claim(dir, "2")); grant.Held || grant.By.Run != "1" {
 		t.Errorf("while it is held: %+v", grant)
@@ -154,8 +157,8 @@ func TestHolderReadsWell(t *testing.T) {
 	}
 }
 
-func entry(step string) state.Entry {
-	return state.Entry{Time: time.Date(2026, 11, 23, 18, 45, 1, 5, time.UTC), Run: "r1", Step: step, Phase: state.Begin, To: "green", Generation: 7}
+func entry(kind state.Kind) state.Entry {
+	return state.Entry{Time: time.Date(2026, 11, 23, 18, 45, 1, 5, time.UTC), Epoch: protocol.Epoch{Number: 7, Run: "r1"}, Kind: kind, From: "blue", To: "green"}
 }
 
 func TestJournal(t *testing.T) {
@@ -164,11 +167,11 @@ func TestJournal(t *testing.T) {
 		t.Errorf("without a journal: %+v", j)
 	}
 	on(t, m, state.Finish, dir)
-	for _, step := range []string{"install", "commit"} {
+	for _, step := range []state.Kind{"install", "commit"} {
 		on(t, m, state.Append, state.Writing{Dir: dir, Entry: entry(step)})
 	}
 	j := on(t, m, state.Journal, dir)
-	if len(j.Entries) != 2 || j.Entries[0] != entry("install") || j.Entries[1] != entry("commit") || j.Corrupt != 0 {
+	if len(j.Entries) != 2 || !reflect.DeepEqual(j.Entries, []state.Entry{entry("install"), entry("commit")}) || j.Corrupt != 0 {
 		t.Errorf("journal = %+v", j)
 	}
 	for name, want := range map[string]fs.FileMode{dir: 0o711, filepath.Join(dir, "journal.jsonl"): 0o600} {
@@ -177,7 +180,7 @@ func TestJournal(t *testing.T) {
 		}
 	}
 	on(t, m, state.Finish, dir)
-	if j := on(t, m, state.Journal, dir); len(j.Entries) > 0 {
+	if j := on(t, m, state.Journal, dir); len(j.Entries) > 0 || j.Ended != 7 {
 		t.Errorf("after the end: %+v", j)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "last-journal.jsonl")); err != nil {
@@ -199,7 +202,7 @@ func TestWorkersReachTheDirectoryWhateverTheUmask(t *testing.T) {
 func TestJournalSurvivesTornAndAlteredLines(t *testing.T) {
 	dir, m := t.TempDir(), machine.NewLocal("here")
 	path := filepath.Join(dir, "journal.jsonl")
-	for _, step := range []string{"install", "commit", "decided"} {
+	for _, step := range []state.Kind{"install", "commit", "decided"} {
 		on(t, m, state.Append, state.Writing{Dir: dir, Entry: entry(step)})
 	}
 	text, err := os.ReadFile(path)
@@ -213,8 +216,8 @@ func TestJournalSurvivesTornAndAlteredLines(t *testing.T) {
 	if j := on(t, m, state.Journal, dir); len(j.Entries) != 1 || j.Corrupt != 2 {
 		t.Errorf("journal = %+v", j)
 	}
-	on(t, m, state.Append, state.Writing{Dir: dir, Entry: entry("put back")})
-	if j := on(t, m, state.Journal, dir); len(j.Entries) != 2 || j.Entries[1].Step != "put back" || j.Corrupt != 2 {
+	on(t, m, state.Append, state.Writing{Dir: dir, Entry: entry("back")})
+	if j := on(t, m, state.Journal, dir); len(j.Entries) != 2 || j.Entries[1].Kind != "back" || j.Corrupt != 2 {
 		t.Errorf("after another entry = %+v", j)
 	}
 }
