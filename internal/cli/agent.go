@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v3"
@@ -12,17 +13,24 @@ import (
 	"github.com/org/deploy-action/internal/ssh"
 )
 
-const agentHelp = `Usage: turnout agent
+const agentHelp = `Usage: turnout agent [options]
 
 Performs operations on this machine for a turnout at the other end of standard
 input and output. It ends, with everything it runs, when standard input closes
-or nothing was heard for 20 s.
+or nothing was heard for the lease. In the middle of a switch it first sends
+traffic back to the slot that served before.
+
+Options:
+  -lease TIME      how long the other end may be silent (default 20s)
 `
 
 func (a *app) agentCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "agent", Hidden: true, CustomHelpTemplate: agentHelp,
-		Flags: []cli.Flag{&cli.StringFlag{Name: "install", Hidden: true}},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "install", Hidden: true},
+			&cli.DurationFlag{Name: "lease", Value: machine.DefaultLease},
+		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := atMost(c, 0); err != nil {
 				return err
@@ -35,7 +43,10 @@ func (a *app) agentCommand() *cli.Command {
 				return ssh.Install(self, hash)
 			}
 			ssh.Used(self)
-			return machine.Serve(ctx, a.env.Stdin, a.env.Stdout, operations()...)
+			if c.Duration("lease") <= 0 {
+				return &usageError{fmt.Errorf("-lease %s: must be more than nothing", c.Duration("lease"))}
+			}
+			return machine.Agent{Lease: c.Duration("lease"), Handlers: operations()}.Serve(ctx, a.env.Stdin, a.env.Stdout)
 		},
 	})
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -25,9 +27,11 @@ type machines struct {
 	local   *machine.Local
 	remote  *ssh.Dialer
 	measure machine.Op[metrics.Request, metrics.Sample]
+	agent   func() *exec.Cmd
 
-	mu   sync.Mutex
-	used []*spec.Server // those that Get was asked for and that were reached
+	mu    sync.Mutex
+	used  []*spec.Server // those that Get was asked for and that were reached
+	child *machine.Child // nil until it is needed
 }
 
 func (a *app) newMachines() *machines {
@@ -39,7 +43,7 @@ func (a *app) newMachines() *machines {
 	if !github.IsEntrypoint(a.env.Args[0]) { // a container action's home is nobody's
 		o.Home = a.env.Getenv("HOME")
 	}
-	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o), measure: metrics.New()}
+	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o), measure: metrics.New(), agent: a.agentHere}
 }
 
 // Get returns the session with a server's machine, opened when it is first asked
@@ -71,8 +75,50 @@ func (m *machines) touched() []*spec.Server {
 	return slices.SortedFunc(slices.Values(m.used), func(x, y *spec.Server) int { return cmp.Compare(x.Name, y.Name) })
 }
 
+// ForSwitch is Get for what moves traffic. On this machine, too, that is done by an
+// agent in a process of its own, so that something is left to put traffic back
+// when this process is killed or stopped.
+func (m *machines) ForSwitch(ctx context.Context, server *spec.Server) (machine.Machine, error) {
+	if server.Connection != spec.Local {
+		return m.Get(ctx, server)
+	}
+	m.note(server)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.child != nil && !m.child.Lost() {
+		return m.child, nil
+	}
+	if m.child != nil {
+		_ = m.child.Close() // it has ended, however it did
+	}
+	child, err := machine.StartChild(ctx, m.local.Name(), m.agent())
+	if err != nil {
+		m.child = nil
+		return nil, err
+	}
+	m.child = child
+	return child, nil
+}
+
+// agentHere is an agent for this machine.
+func (a *app) agentHere() *exec.Cmd {
+	program, err := os.Executable()
+	if runtime.GOOS == "linux" {
+		program, err = "/proc/self/exe", nil // also where the file was replaced since
+	}
+	cmd := exec.Command(program)
+	cmd.Args, cmd.Env, cmd.Stderr, cmd.Err = []string{"turnout", "agent"}, a.env.Environ, a.env.Stderr, err
+	return cmd
+}
+
 // Close ends every session.
-func (m *machines) Close() error { return errors.Join(m.local.Close(), m.remote.Close()) }
+func (m *machines) Close() error {
+	errs := []error{m.local.Close(), m.remote.Close()}
+	if m.child != nil {
+		errs = append(errs, m.child.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // request is what rollout needs for a deploy of a plan.
 func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, error) {

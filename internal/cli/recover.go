@@ -31,9 +31,11 @@ func (a *app) recoverCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			machines := a.newMachines()
+			defer machines.Close()
 			_, err = ofEach(a, environments, func(request rollout.Request) (string, error) {
 				request.Run = rollout.Identity{ID: "recover", Command: "recover"}
-				request.Emit = func(event.Event) {}
+				request.Emit, request.Machines = func(event.Event) {}, machines.ForSwitch
 				did, err := rollout.Recover(ctx, request)
 				if err != nil {
 					return "", err

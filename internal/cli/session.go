@@ -34,6 +34,7 @@ const keepRuns = 20
 type run struct {
 	app      *app
 	about    event.Run
+	began    time.Time
 	dir      string
 	plan     *plan.Plan
 	machines *machines
@@ -46,7 +47,8 @@ type run struct {
 }
 
 func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
-	r := &run{app: a, plan: p, machines: a.newMachines(), about: a.about(c.Name, p)}
+	r := &run{app: a, plan: p, machines: a.newMachines(), began: time.Now().UTC()}
+	r.about = a.about(c.Name, p, r.began)
 	r.dir = filepath.Join(a.dir, runsDir, r.about.ID)
 	if err := makeRunDir(r.dir); err != nil {
 		return nil, err
@@ -69,9 +71,9 @@ func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
 }
 
 // about describes the run before it starts.
-func (a *app) about(command string, p *plan.Plan) event.Run {
+func (a *app) about(command string, p *plan.Plan, began time.Time) event.Run {
 	about := event.Run{
-		ID: runID(time.Now()), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
+		ID: runID(began), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
 		Version: version, MaxParallel: p.MaxParallel, Stages: stages(p),
 	}
 	if a.actions != nil {
@@ -168,13 +170,13 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 	if err != nil {
 		return rollout.Refused(d, err)
 	}
-	request.Emit = emit
+	request.Emit, request.Machines = emit, r.machines.ForSwitch
 	command := r.about.Command
 	if d.Rollback {
 		command = "rollback" // also as a strategy of a pipeline
 	}
 	request.Run = rollout.Identity{
-		ID: r.about.ID, Command: command, Commit: r.about.Commit, Actor: r.about.Actor, URL: r.about.URL,
+		ID: r.about.ID, Command: command, Commit: r.about.Commit, Actor: r.about.Actor, URL: r.about.URL, Began: r.began,
 	}
 	return rollout.Run(ctx, request)
 }

@@ -124,7 +124,7 @@ type Outcome string
 const (
 	Succeeded Outcome = "succeeded"
 	Failed    Outcome = "failed"
-	Skipped   Outcome = "skipped"   // when was false, here or for a stage it needs
+	Skipped   Outcome = "skipped"   // when was false, here or for a stage it needs; of a deploy: superseded by a later run
 	Blocked   Outcome = "blocked"   // a stage it needs did not succeed
 	Cancelled Outcome = "cancelled" // by a signal, or by fail_fast
 	Stranded  Outcome = "stranded"  // failed, and something could not be put back

@@ -39,22 +39,33 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 	}}
 }
 
-// Serve performs the given operations for the client at the other end of in and
+// Serve is Agent.Serve of an agent with the default lease.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
+	return Agent{Lease: DefaultLease, Handlers: handlers}.Serve(ctx, in, out)
+}
+
+// Agent performs operations for a client.
+type Agent struct {
+	Lease    time.Duration // how long the client may be silent
+	Handlers []Handler
+}
+
+// Serve performs the agent's operations for the client at the other end of in and
 // out, several at once, until in ends, or ctx does, or the client has said nothing
 // for the lease. Then everything that runs is ended and what the session keeps is
 // let go: a client that was killed leaves neither processes nor locks behind.
 //
 // The process must ignore SIGPIPE (signal.Ignore), or writing to a client that
 // has gone would end it first.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
-	ctx, renew, cancel := startLease(ctx)
+func (a Agent) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	ctx, renew, cancel := startLease(ctx, a.Lease)
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		out: &frameWriter{w: out}, session: NewSession(),
+		lease: a.Lease, out: &frameWriter{w: out}, session: NewSession(),
 		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
-	for _, h := range handlers {
+	for _, h := range a.Handlers {
 		s.handlers[h.name] = h
 	}
 	s.session.hear()
@@ -66,8 +77,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler
 	case err = <-ended:
 	case <-ctx.Done(): // listen stays behind until in ends
 	}
-	if errors.Is(context.Cause(ctx), errSilent) {
-		err = errSilent
+	var silent *silentError
+	if errors.As(context.Cause(ctx), &silent) {
+		err = silent
 	}
 	cancel()
 	return errors.Join(err, s.close())
@@ -84,6 +96,7 @@ func outlivePipe() (restore func()) {
 
 // server is the agent's side of a connection.
 type server struct {
+	lease    time.Duration
 	out      *frameWriter
 	session  *Session
 	handlers map[string]Handler
@@ -103,7 +116,7 @@ type performance struct {
 }
 
 func (s *server) listen(ctx context.Context, from io.Reader) error {
-	if err := s.out.write(message(frameHello, 0, greeting{Version: protocolVersion})); err != nil {
+	if err := s.out.write(message(frameHello, 0, greeting{Version: protocolVersion, Lease: s.lease})); err != nil {
 		return fmt.Errorf("agent: greet: %w", err)
 	}
 	in := bufio.NewReaderSize(from, 2*maxChunk)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // protocolVersion is that of the frames below. Both ends must agree on it; how
@@ -44,7 +45,8 @@ const headSize = 9
 
 // greeting is the body of a hello.
 type greeting struct {
-	Version int `json:"version"`
+	Version int           `json:"version"`
+	Lease   time.Duration `json:"lease_ns,omitempty"` // how soon the client has to be heard again; absent: DefaultLease
 }
 
 // callHead is the body of a call.

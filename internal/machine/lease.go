@@ -2,29 +2,35 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 )
 
 // A client that was killed closes its connection. One that sleeps, or is behind a
 // network that was cut without a word, does not: an agent that has heard nothing
-// for the lease counts it as gone. Clients say that they live every heartbeat.
-const (
-	heartbeat = 5 * time.Second
-	lease     = 20 * time.Second
-)
+// for its lease counts it as gone. Clients say that they live four times a lease.
+
+// DefaultLease is the lease of an agent that is told no other.
+const DefaultLease = 20 * time.Second
+
+// beats is how often clients say in a lease that they live.
+const beats = 4
 
 // afterLease is how long the calls of a client that has gone may take to end, and
 // to be answered. One that writes to it may never.
 const afterLease = 10 * time.Second
 
-var errSilent = errors.New("agent: no word from the client for " + lease.String())
+// silentError is a client that was not heard for the lease.
+type silentError struct{ lease time.Duration }
+
+func (e *silentError) Error() string {
+	return "agent: no word from the client for " + e.lease.String()
+}
 
 // startLease returns a context that ends once renew was not called for the lease.
-func startLease(ctx context.Context) (leased context.Context, renew func(), stop context.CancelFunc) {
+func startLease(ctx context.Context, lease time.Duration) (leased context.Context, renew func(), stop context.CancelFunc) {
 	leased, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(lease, func() { cancel(errSilent) })
+	timer := time.AfterFunc(lease, func() { cancel(&silentError{lease}) })
 	return leased, func() { timer.Reset(lease) }, func() {
 		timer.Stop()
 		cancel(nil)
@@ -47,8 +53,8 @@ func (r *renewing) Read(p []byte) (int, error) {
 }
 
 // beat tells the agent that the client lives, until it says no more.
-func (r *Remote) beat() {
-	ticker := time.NewTicker(heartbeat)
+func (r *Remote) beat(lease time.Duration) {
+	ticker := time.NewTicker(lease / beats)
 	defer ticker.Stop()
 	for {
 		select {

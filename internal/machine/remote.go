@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // ErrLost is the connection to an agent that ended while it was needed. What the
@@ -46,10 +47,10 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 	in := bufio.NewReaderSize(from, 2*maxChunk)
 	greeted := make(chan error, 1)
 	go func() {
-		err := greet(in)
+		lease, err := greet(in)
 		greeted <- err
 		if err == nil {
-			go r.beat()
+			go r.beat(lease)
 			r.listen(in)
 		}
 	}()
@@ -64,19 +65,23 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 	}
 }
 
-func greet(from io.Reader) error {
+// greet reads the agent's greeting and returns its lease.
+func greet(from io.Reader) (time.Duration, error) {
 	f, err := readFrame(from)
 	if err != nil {
-		return fmt.Errorf("no greeting: %w", err)
+		return 0, fmt.Errorf("no greeting: %w", err)
 	}
 	var hello greeting
 	if err := json.Unmarshal(f.Body, &hello); err != nil || f.Kind != frameHello {
-		return fmt.Errorf("no greeting, but %q", f.Body)
+		return 0, fmt.Errorf("no greeting, but %q", f.Body)
 	}
 	if hello.Version != protocolVersion {
-		return fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", hello.Version, protocolVersion)
+		return 0, fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", hello.Version, protocolVersion)
 	}
-	return nil
+	if hello.Lease <= 0 {
+		hello.Lease = DefaultLease
+	}
+	return hello.Lease, nil
 }
 
 // Name is the name given to Dial.
@@ -246,6 +251,16 @@ func (r *Remote) abandon(cause error) {
 	r.cause = cause
 	for _, c := range r.calls {
 		c.end(cause)
+	}
+}
+
+// Lost reports whether the agent can't be asked any more.
+func (r *Remote) Lost() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -24,15 +24,22 @@ var Ready = machine.Op[Selection, machine.None]{Name: "proxy.ready", Do: func(ct
 }}
 
 func (n Selection) ready(ctx context.Context) error {
+	if pool, ok := n.Site.pool(n.Slot); ok {
+		if err := allAnswer(ctx, pool); err != nil {
+			return err
+		}
+	}
+	return Takes(ctx, n)
+}
+
+// Takes waits until the proxy can send requests to a slot at all, as Select does.
+func Takes(ctx context.Context, n Selection) error {
 	if err := n.Site.validate(); err != nil {
 		return err
 	}
 	pool, ok := n.Site.pool(n.Slot)
 	if !ok {
 		return fmt.Errorf("not a slot of %s", n.Site.Env)
-	}
-	if err := allAnswer(ctx, pool); err != nil {
-		return err
 	}
 	return n.Site.dialect().ready(ctx, n.Site, pool)
 }

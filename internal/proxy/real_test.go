@@ -259,15 +259,16 @@ func TestConnectionsCountWhatIsInFlight(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := w.Get("/slow")
+			_, _, err := w.Get("/held")
 			done <- err
 		}()
 		proxytest.Await(t, func() error { return unless(open("blue") > 0, "no connection") })
 		w.Reload()
 		w.selectSlot("green")
 		if n := open("blue"); n == 0 {
-			t.Error("the slow request is not counted after a reload and the switch")
+			t.Error("the request in flight is not counted after a reload and the switch")
 		}
+		w.blue.Release()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

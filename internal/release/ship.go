@@ -106,7 +106,7 @@ func apart(machines []machine.Machine, layout Layout, source string) error {
 		return nil
 	}
 	for _, m := range machines {
-		if _, local := m.(*machine.Local); local {
+		if machine.IsHere(m) {
 			return fmt.Errorf("root %s lies in the folder to ship", layout.Root)
 		}
 	}

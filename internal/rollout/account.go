@@ -119,6 +119,8 @@ func (r *rollout) outcome(err error) event.Outcome {
 		return event.Succeeded
 	case errors.As(err, &stranded), errors.As(err, &unsettled), r.Rollback && errors.As(err, &unhealthy):
 		return event.Stranded
+	case errors.Is(err, errSuperseded):
+		return event.Skipped
 	case errors.Is(err, context.Canceled):
 		return event.Cancelled
 	}

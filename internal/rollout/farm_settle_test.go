@@ -50,7 +50,7 @@ func TestKilledOnHosts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f.t = t
 			version := "for " + test.name
-			f.kill(doomed{f.env, writeRelease(t, testRelease{Version: version}), test.kind, test.step})
+			f.kill(doomed{Environment: f.env, Release: writeRelease(t, testRelease{Version: version}), Kind: test.kind, Step: test.step})
 			if test.then != nil {
 				test.then(f.left())
 			}
@@ -88,13 +88,13 @@ func (f *farm) withoutProxy2(serving string) {
 			f.t.Errorf("recover: %s, want %q", text, says)
 		}
 	}
-	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "not watched"}), event.StepFinished, "commit"})
+	f.kill(doomed{Environment: f.env, Release: writeRelease(f.t, testRelease{Version: "not watched"}), Kind: event.StepFinished, Step: "commit"})
 	recover(true, true, "where it can be reached, but not everywhere: proxy2: unreachable")
 	recover(true, true, "where it can be reached, but not everywhere: proxy2: unreachable")
 	recover(false, false, "traffic is back on")
 	f.serves(serving)
 
-	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "decided"}), event.StepFinished, "watch"})
+	f.kill(doomed{Environment: f.env, Release: writeRelease(f.t, testRelease{Version: "decided"}), Kind: event.StepFinished, Step: "watch"})
 	l := f.left()
 	l.append("decided", l.edges...)
 	recover(true, true, "only a host that can't be reached knows whether it was everywhere: proxy2: unreachable")
@@ -102,8 +102,12 @@ func (f *farm) withoutProxy2(serving string) {
 	f.serves("decided")
 	f.sound()
 
-	f.kill(doomed{f.env, writeRelease(f.t, testRelease{Version: "the healthier"}), event.StepFinished, "watch"})
-	old := slotNamed(f.env, value.Name(f.left().last.From))
+	f.kill(doomed{Environment: f.env, Release: writeRelease(f.t, testRelease{Version: "the healthier"}), Kind: event.StepFinished, Step: "watch"})
+	l = f.left()
+	for _, e := range l.edges {
+		l.move(e) // the agents had gone back
+	}
+	old := slotNamed(f.env, value.Name(l.last.From))
 	f.hosts.Host("web2").Exec(f.t, old.Stop)
 	recover(false, true, "is not healthy, so all traffic goes to")
 	f.serves("the healthier")

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type farm struct {
 	open   map[string]machine.Machine
 	agents map[string]*exec.Cmd
 	away   map[string]bool // hosts that no agent can be started on
+	crash  *calls          // what is done to the deploys of this process; nil: nothing
 	hook   func(event.Event)
 	notes  []string
 }
@@ -125,14 +127,19 @@ func (f *farm) get(ctx context.Context, server *spec.Server) (machine.Machine, e
 	if f.away[name] {
 		return nil, fmt.Errorf("%s: unreachable: no route to host", name)
 	}
-	if m := f.open[name]; m != nil && f.agents[name].ProcessState == nil {
-		return m, nil
-	}
-	m, cmd, err := dialAgent(ctx, name, f.entry(name))
-	if err == nil {
+	m := f.open[name]
+	if m == nil || f.agents[name].ProcessState != nil {
+		var cmd *exec.Cmd
+		var err error
+		if m, cmd, err = dialAgent(ctx, name, f.entry(name)); err != nil {
+			return nil, err
+		}
 		f.open[name], f.agents[name] = m, cmd
 	}
-	return m, err
+	if f.crash != nil {
+		return f.crash.of(m), nil
+	}
+	return m, nil
 }
 
 // dialAgent starts an agent on a host.
@@ -166,7 +173,10 @@ var byHand = []machine.Handler{
 
 // serveAgent is the process of an agent.
 func serveAgent() {
-	err := machine.Serve(context.Background(), os.Stdin, os.Stdout, append(Operations(), byHand...)...)
+	lease, err := time.ParseDuration(or(os.Getenv("ROLLOUT_TEST_LEASE"), machine.DefaultLease.String()))
+	if err == nil {
+		err = machine.Agent{Lease: lease, Handlers: append(Operations(), byHand...)}.Serve(context.Background(), os.Stdin, os.Stdout)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -291,18 +301,41 @@ func runAndDieOnHosts() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	signal := syscall.SIGKILL
+	if d.Sleeps {
+		signal = syscall.SIGSTOP
+	}
+	struck := watching(d.At, func(machine.Machine) { must(syscall.Kill(os.Getpid(), signal)) })
+	var mu sync.Mutex
+	open := make(map[string]machine.Machine)
 	d.run(func(ctx context.Context, server *spec.Server) (machine.Machine, error) {
-		m, _, err := dialAgent(ctx, string(server.Name), d.Entries[string(server.Name)])
-		return m, err
+		mu.Lock()
+		defer mu.Unlock()
+		name := string(server.Name)
+		if m, _ := open[name].(*machine.Remote); m != nil && !m.Lost() {
+			return struck.of(m), nil
+		}
+		m, _, err := dialAgent(ctx, name, d.Entries[name])
+		if err != nil {
+			return nil, err
+		}
+		open[name] = m
+		return struck.of(m), nil
 	})
 }
 
 // kill runs a deploy that is killed at a point.
 func (f *farm) kill(d doomed) {
 	f.t.Helper()
+	mustBeKilled(f.t, f.doomedProcess(d), d)
+}
+
+// doomedProcess is a run in a process of its own.
+func (f *farm) doomedProcess(d doomed) *exec.Cmd {
+	f.t.Helper()
 	on := doomedOnHosts{doomed: d, Entries: make(map[string][]string)}
 	for _, server := range append(append([]*spec.Server(nil), f.env.Servers...), f.env.Proxies[0].Servers[0], f.env.Proxies[1].Servers[0]) {
-		on.Entries[string(server.Name)] = f.entry(string(server.Name))
+		on.Entries[string(server.Name)] = append(f.entry(string(server.Name)), "ROLLOUT_TEST_LEASE=3s")
 	}
 	text, err := json.Marshal(on)
 	if err != nil {
@@ -311,5 +344,5 @@ func (f *farm) kill(d doomed) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run on hosts")
 	cmd.Stdin = bytes.NewReader(text)
-	mustBeKilled(f.t, cmd, d)
+	return cmd
 }

@@ -35,7 +35,7 @@ func (r *rollout) record(ctx context.Context) (string, error) {
 func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error) error {
 	record := state.Deploy{
 		Time: r.account.began, Run: r.Run.ID, Command: r.Run.Command, Actor: r.Run.Actor, Commit: r.Run.Commit, URL: r.Run.URL,
-		Outcome: string(outcome), Took: time.Since(r.account.began),
+		Outcome: string(outcome), Began: r.Run.Began, Took: time.Since(r.account.began),
 	}
 	if r.from != nil {
 		record.From, record.FromRelease = string(r.from.Name), r.fromID

@@ -24,6 +24,8 @@ type doomed struct {
 	Release     string
 	Kind        event.Kind
 	Step        string
+	At          point // on hosts: where, if not at a step
+	Sleeps      bool  // it is stopped there, not killed
 }
 
 // runAndDie is the process of a doomed run.
@@ -42,7 +44,7 @@ func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machin
 	result := Run(context.Background(), Request{
 		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"}, Machines: machines,
 		Emit: func(e event.Event) {
-			if e.Kind == d.Kind && e.Step.Name == d.Step {
+			if d.Kind != "" && e.Kind == d.Kind && e.Step.Name == d.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
 		},
@@ -66,7 +68,7 @@ func TestKilledAnywhere(t *testing.T) {
 			for j, kind := range []event.Kind{event.StepStarted, event.StepFinished} {
 				version := fmt.Sprintf("v%d", 2*i+j+1)
 				idle := w.idle()
-				w.runDoomed(doomed{w.env, writeRelease(t, testRelease{Version: version}), kind, step})
+				w.runDoomed(doomed{Environment: w.env, Release: writeRelease(t, testRelease{Version: version}), Kind: kind, Step: step})
 				decided := step == "record" && kind == event.StepFinished || i > 9
 				if decided {
 					serving = version
@@ -114,7 +116,7 @@ func mustBeKilled(t *testing.T, cmd *exec.Cmd, d doomed) {
 	var exit *exec.ExitError
 	err := cmd.Run()
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("%s %s: %v\n%s", d.Kind, d.Step, err, output.String())
+		t.Fatalf("%s %s %v: %v\n%s", d.Kind, d.Step, d.At, err, output.String())
 	}
 }
 

@@ -30,7 +30,7 @@ func (r *rollout) lock(ctx context.Context) (string, error) {
 		_ = r.unlock(ctx) // the sessions end soon, and the locks with them
 		return "", err
 	}
-	if w.told {
+	if r.waited = w.told; r.waited {
 		return "held after " + round(time.Since(began)).String(), nil
 	}
 	return "held", nil
@@ -82,7 +82,7 @@ func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error)
 	grants := make([]state.Grant, len(hosts))
 	err = together(ctx, hosts[1:], func(ctx context.Context, h *host) (err error) {
 		i := slices.Index(hosts, h)
-		grants[i], err = state.Acquire.On(ctx, h.machine, w.claim(h))
+		grants[i], err = acquire.On(ctx, h.machine, w.claim(h))
 		standing[i] = grants[i].Epoch
 		return err
 	})
@@ -102,7 +102,7 @@ func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error)
 // await takes the lock on one host, as soon as it is free.
 func (w *wait) await(ctx context.Context, h *host) (state.Grant, error) {
 	for {
-		grant, err := state.Acquire.On(ctx, h.machine, w.claim(h))
+		grant, err := acquire.On(ctx, h.machine, w.claim(h))
 		if err != nil || grant.Held {
 			return grant, on(h, err)
 		}

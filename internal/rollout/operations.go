@@ -15,7 +15,7 @@ import (
 // something is there behind the guard only.
 func Operations() []machine.Handler {
 	return []machine.Handler{
-		machine.Handle(state.Acquire), machine.Handle(state.BeginEpoch), machine.Handle(state.Release), machine.Handle(state.LockStatus),
+		machine.Handle(acquire), machine.Handle(state.BeginEpoch), machine.Handle(state.Release), machine.Handle(state.LockStatus),
 		machine.Handle(state.Journal), machine.Handle(state.History),
 		machine.Handle(state.Guarded(state.Append)), machine.Handle(state.Guarded(state.Finish)), machine.Handle(state.Guarded(state.Record)),
 		machine.Handle(release.Slots), machine.Handle(release.List),
@@ -34,8 +34,8 @@ func perform[Req, Res any](ctx context.Context, r *rollout, h *host, op machine.
 	return state.Guarded(op).On(ctx, h.machine, order(r, h, request))
 }
 
-// announced is perform of what the journal has to know first.
-func announced[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
+// announce is perform of what the journal has to know first.
+func announce[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
 	o := order(r, h, request)
 	o.Entry = r.entry(kind)
 	return state.Guarded(op).On(ctx, h.machine, o)

@@ -48,6 +48,8 @@ type Request struct {
 // Identity says who deploys, for the lock, the journal and the history.
 type Identity struct {
 	ID, Command, Commit, Actor, URL string
+
+	Began time.Time // of the whole run
 }
 
 // rollout is a switch under way.
@@ -66,6 +68,8 @@ type rollout struct {
 	repoint    bool       // a rollback goes to a release that the idle slot does not hold everywhere
 	started    bool       // the idle slot's start command was run
 	opened     bool       // the journal says that this switch is in flight
+	waited     bool       // for the lock
+	superseded error      // why there is nothing to do any more
 	recovering bool       // nothing is deployed after settling
 	decided    bool       // past the commit point: forward only
 	committed  time.Time  // when traffic was ordered to move
@@ -125,6 +129,9 @@ func (r *rollout) climb(ctx context.Context) error {
 		}
 		if err := r.step(ctx, step.name, step.do); err != nil {
 			return err
+		}
+		if r.superseded != nil {
+			return r.superseded
 		}
 	}
 	return nil

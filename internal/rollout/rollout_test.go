@@ -252,7 +252,7 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 	other := machine.NewLocal("local")
 	defer other.Close()
 	claim := state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "run-77", Actor: "bob", Since: time.Now()}}
-	if grant, err := state.Acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
+	if grant, err := acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
 		t.Fatalf("%+v, %v", grant, err)
 	}
 	w.env.LockTimeout = 100 * time.Millisecond
@@ -274,6 +274,57 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 	if locked, err := Lock(context.Background(), w.request("")); err != nil || locked.Hosts[0].Held || locked.Hosts[0].Epoch.Number != 1 {
 		t.Errorf("lock status: %+v, %v", locked, err)
 	}
+}
+
+// TestSuperseded has deploys wait for the lock while another run deploys. One that
+// began before that run does nothing; one that began later, and a rollback, go on.
+func TestSuperseded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nginx")
+	began := time.Now()
+	holds := make(chan bool)
+	waits := func(request Request) event.Switch {
+		other := machine.NewLocal("local")
+		grant, err := acquire.On(t.Context(), other, state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "another"}})
+		if err != nil || !grant.Held {
+			t.Fatalf("%+v, %v", grant, err)
+		}
+		request.Emit = func(e event.Event) {
+			w.emit(e)
+			if e.Note != nil && strings.HasPrefix(e.Note.Text, "waiting for run another") {
+				_ = other.Close()
+				close(holds)
+			}
+		}
+		holds = make(chan bool)
+		result := Run(t.Context(), request)
+		<-holds
+		return result
+	}
+	deploy := func(version string, began time.Time) Request {
+		request := w.request(writeRelease(t, testRelease{Version: version}))
+		request.Run.Began = began
+		return request
+	}
+	w.deploy(testRelease{Version: "v1"})
+	newer := deploy("v2", began.Add(time.Minute))
+	newer.Run.Commit = "1234abc"
+	w.mustSwitch(newer)
+	late := waits(deploy("too late", began))
+	if late.Outcome != event.Skipped || !strings.Contains(late.Reason, "superseded by run run-TestSuperseded (commit 1234abc), which began later") || late.Serving.Slot != "green" {
+		t.Errorf("%s: %s", late.Outcome, late.Reason)
+	}
+	w.serves("v2")
+	if result := waits(deploy("v3", began.Add(time.Hour))); result.Outcome != event.Succeeded {
+		t.Errorf("%s: %s", result.Outcome, result.Reason)
+	}
+	w.serves("v3")
+	back := w.request("")
+	back.Run.Began = began
+	if result := waits(back); result.Outcome != event.Succeeded {
+		t.Errorf("%s: %s", result.Outcome, result.Reason)
+	}
+	w.serves("v2")
 }
 
 func TestOldSlotIsStoppedWhenAsked(t *testing.T) {

@@ -173,11 +173,10 @@ func (r *rollout) finishForward(ctx context.Context, left *leftover) (string, er
 	return r.settled(ctx, left, event.Succeeded, fmt.Sprintf("%s had been decided for %s and is recorded", left.run(), left.last.To))
 }
 
-// lead makes one proxy serve a slot, now and after its next reload. A proxy that has
-// no configuration of ours, or is down, is the survey's affair.
+// lead makes one proxy serve a slot, unless it does.
 func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-	if err != nil || live.Header == nil || live.Active == slot.Name && serving(live) == slot.Name {
+	if err != nil || leads(live, slot.Name) {
 		return err
 	}
 	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name})

@@ -23,6 +23,14 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 	if err := r.look(ctx); err != nil {
 		return "", err
 	}
+	newer, err := r.supersededBy(ctx)
+	if err != nil {
+		return "", err
+	}
+	if newer != "" {
+		r.superseded = fmt.Errorf("%w by %s, which began later and deployed %s while this run waited for the lock", errSuperseded, newer, r.Environment.Name)
+		return r.superseded.Error(), nil
+	}
 	for _, drift := range r.drift() {
 		r.notice(event.Warning, drift, "")
 	}

@@ -82,7 +82,7 @@ func (r *rollout) install(ctx context.Context, e *edge) error {
 			return err
 		})
 	}
-	installed, err := announced(ctx, r, e.host, state.Install, proxy.Put, e.install)
+	installed, err := announce(ctx, r, e.host, state.Install, proxy.Put, e.install)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (r *rollout) move(ctx context.Context, e *edge) error {
 		e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
 	}
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
-	selected, err := announced(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	selected, err := announce(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
 		return err
 	}

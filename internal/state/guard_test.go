@@ -22,7 +22,7 @@ var touch = machine.Op[string, machine.None]{Name: "test.touch", Do: func(_ cont
 // takeOver takes the lock for a run and begins the epoch after the one that stands.
 func takeOver(t *testing.T, m machine.Machine, dir, run string) state.Reign {
 	t.Helper()
-	grant := on(t, m, state.Acquire, claim(dir, run))
+	grant := on(t, m, acquire, claim(dir, run))
 	if !grant.Held {
 		t.Fatalf("run %s: %+v", run, grant)
 	}
@@ -70,7 +70,7 @@ func TestGuard(t *testing.T) {
 	}
 	refused("after another took its place", write(first, one), "held by run 2, since 2026-11-23 18:45:01 UTC; run 2 has had it since, in epoch 2")
 	on(t, second, state.Release, dir)
-	if grant := on(t, first, state.Acquire, claim(dir, "1")); !grant.Held || grant.Epoch != two.Epoch {
+	if grant := on(t, first, acquire, claim(dir, "1")); !grant.Held || grant.Epoch != two.Epoch {
 		t.Errorf("grant = %+v", grant)
 	}
 	refused("in a new session", write(first, one), "run 2 has had it since")

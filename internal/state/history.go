@@ -30,7 +30,8 @@ const historyName = "history.jsonl"
 
 // Deploy is one deploy or rollback of the past.
 type Deploy struct {
-	Time        time.Time     `json:"time"` // of its start
+	Time        time.Time     `json:"time"`               // of its start
+	Began       time.Time     `json:"run_began,omitzero"` // of the run that it is part of
 	Run         string        `json:"run"`
 	Command     string        `json:"command,omitempty"`
 	Actor       string        `json:"actor,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -22,7 +23,14 @@ import (
 // callers that wait ask again. A session is granted it once: two deploys of one
 // run exclude each other too. The kernel frees the lock the moment the process
 // that holds it is gone, however it went.
-var Acquire = machine.Op[Claim, Grant]{Name: "state.acquire", Do: acquire}
+//
+// Where the session ends and the lock was not given back, its run has gone: alone
+// is called before the lock is free, if the journal asks for it (protocol.Alone).
+func Acquire(alone Alone) machine.Op[Claim, Grant] {
+	return machine.Op[Claim, Grant]{Name: "state.acquire", Do: func(ctx context.Context, at machine.At, c Claim) (Grant, error) {
+		return acquire(ctx, at, c, alone)
+	}}
+}
 
 // Release gives the lock of the environment with that directory back; one that
 // the session doesn't hold is no error.
@@ -84,7 +92,7 @@ const (
 
 func sessionKey(dir string) string { return "state.lock:" + filepath.Clean(dir) }
 
-func acquire(ctx context.Context, at machine.At, c Claim) (Grant, error) {
+func acquire(ctx context.Context, at machine.At, c Claim, alone Alone) (Grant, error) {
 	if held(at, c.Dir) != nil {
 		return Grant{By: readHolder(c.Dir)}, nil
 	}
@@ -104,7 +112,7 @@ func acquire(ctx context.Context, at machine.At, c Claim) (Grant, error) {
 	if err = errors.Join(err, writeHolder(c)); err != nil {
 		return Grant{}, errors.Join(err, lock.Close())
 	}
-	keep := &heldLock{dir: c.Dir, lock: lock, done: make(chan struct{})}
+	keep := &heldLock{dir: c.Dir, lock: lock, alone: alone, done: make(chan struct{})}
 	keep.note(at.Session)
 	go keep.beat(at.Session)
 	return Grant{Held: true, By: c.Holder, Epoch: standing}, at.Session.Keep(sessionKey(c.Dir), keep)
@@ -132,13 +140,21 @@ type heldLock struct {
 	lock *flock.Flock
 	done chan struct{}
 
+	alone Alone
+	given atomic.Bool // back, by the run itself
+
 	journal sync.Mutex // entries of several proxies on one machine are written one by one
 }
 
-// Close takes the holder's name away, then frees the lock.
+// Close does what is left to do by a run that has gone, takes the holder's name
+// away, then frees the lock.
 func (h *heldLock) Close() error {
 	close(h.done)
-	return errors.Join(machine.RemoveFile(filepath.Join(h.dir, holderName)), h.lock.Close())
+	var acted error
+	if !h.given.Load() {
+		acted = h.actAlone()
+	}
+	return errors.Join(acted, machine.RemoveFile(filepath.Join(h.dir, holderName)), h.lock.Close())
 }
 
 // beat notes the holder's signs of life until the lock is given up.
@@ -162,6 +178,9 @@ func (h *heldLock) note(session *machine.Session) {
 }
 
 func release(_ context.Context, at machine.At, dir string) (machine.None, error) {
+	if lock := held(at, dir); lock != nil {
+		lock.given.Store(true)
+	}
 	if err := at.Session.Release(sessionKey(dir)); err != nil {
 		return machine.None{}, fmt.Errorf("unlock %s: %w", dir, err)
 	}

@@ -33,9 +33,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// acquire takes the lock in a test that is about something else than being alone.
+var acquire = state.Acquire(func(context.Context, state.Orphan) error { return nil })
+
 func hold(dir string) {
 	claim := state.Claim{Dir: dir, Holder: state.Holder{Run: "of-another-process", Actor: "alice"}}
-	grant, err := state.Acquire.On(context.Background(), machine.NewLocal("here"), claim)
+	grant, err := acquire.On(context.Background(), machine.NewLocal("here"), claim)
 	fmt.Println(grant.Held, err)
 	select {}
 }
@@ -56,13 +59,13 @@ func claim(dir, run string) state.Claim {
 func TestLockIsHeldByOneSession(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "shop")
 	first, second := machine.NewLocal("here"), machine.NewLocal("here")
-	if grant := on(t, first, state.Acquire, claim(dir, "1")); !grant.Held || grant.By.Run != "1" || grant.By.PID != os.Getpid() {
+	if grant := on(t, first, acquire, claim(dir, "1")); !grant.Held || grant.By.Run != "1" || grant.By.PID != os.Getpid() {
 		t.Errorf("grant = %+v", grant)
 	}
-	if grant := on(t, first, state.Acquire, claim(dir, "another deploy of 1")); grant.Held || grant.By.Run != "1" {
+	if grant := on(t, first, acquire, claim(dir, "another deploy of 1")); grant.Held || grant.By.Run != "1" {
 		t.Errorf("a second deploy in the same session: %+v", grant)
 	}
-	if grant := on(t, second, state.Acquire, claim(dir, "2")); grant.Held || grant.By.Run != "1" {
+	if grant := on(t, second, acquire, claim(dir, "2")); grant.Held || grant.By.Run != "1" {
 		t.Errorf("while it is held: %+v", grant)
 	}
 	if grant := on(t, second, state.LockStatus, dir); !grant.Held || grant.By.Run != "1" {
@@ -73,13 +76,13 @@ func TestLockIsHeldByOneSession(t *testing.T) {
 	if grant := on(t, second, state.LockStatus, dir); grant.Held {
 		t.Errorf("status after the release = %+v", grant)
 	}
-	if grant := on(t, second, state.Acquire, claim(dir, "2")); !grant.Held {
+	if grant := on(t, second, acquire, claim(dir, "2")); !grant.Held {
 		t.Errorf("after the release: %+v", grant)
 	}
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if grant := on(t, first, state.Acquire, claim(dir, "3")); !grant.Held {
+	if grant := on(t, first, acquire, claim(dir, "3")); !grant.Held {
 		t.Errorf("after the session: %+v", grant)
 	}
 	on(t, first, state.Release, dir)
@@ -105,7 +108,7 @@ func TestLockIsFreeWhenItsHolderIsKilled(t *testing.T) {
 	}
 	said, _ := bufio.NewReader(out).ReadString('\n')
 	m := machine.NewLocal("here")
-	if grant := on(t, m, state.Acquire, claim(dir, "mine")); grant.Held || grant.By.Run != "of-another-process" || grant.By.PID != cmd.Process.Pid {
+	if grant := on(t, m, acquire, claim(dir, "mine")); grant.Held || grant.By.Run != "of-another-process" || grant.By.PID != cmd.Process.Pid {
 		t.Errorf("while it lives (%q): %+v", said, grant)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -115,7 +118,7 @@ func TestLockIsFreeWhenItsHolderIsKilled(t *testing.T) {
 	if grant := on(t, m, state.LockStatus, dir); grant.Held || grant.By.Run != "" {
 		t.Errorf("what it left is believed: %+v", grant)
 	}
-	if grant := on(t, m, state.Acquire, claim(dir, "mine")); !grant.Held || grant.By.Run != "mine" {
+	if grant := on(t, m, acquire, claim(dir, "mine")); !grant.Held || grant.By.Run != "mine" {
 		t.Errorf("after its death: %+v", grant)
 	}
 }
@@ -127,7 +130,7 @@ func TestLockIsGrantedOnceUnderContention(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			m := machine.NewLocal("here")
-			grant, err := state.Acquire.On(context.Background(), m, claim(dir, fmt.Sprint(i)))
+			grant, err := acquire.On(context.Background(), m, claim(dir, fmt.Sprint(i)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -253,7 +256,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	_, errAppend := state.Append.On(ctx, m, state.Writing{Dir: disk, Entry: entry("commit")})
 	_, errFinish := state.Finish.On(ctx, m, disk)
 	_, errRecord := state.Record.On(ctx, m, state.Recording{Dir: disk})
-	_, errLock := state.Acquire.On(ctx, m, claim(disk, "1"))
+	_, errLock := acquire.On(ctx, m, claim(disk, "1"))
 	for _, err := range []error{errAppend, errFinish, errRecord, errLock} {
 		if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), disk) {
 			t.Errorf("err = %v", err)

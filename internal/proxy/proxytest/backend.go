@@ -12,10 +12,11 @@ import (
 )
 
 // Backend is an application server that answers every request with its text.
-// "/slow" takes 2 s to answer.
+// "/slow" takes 2 s to answer, "/held" until Release.
 type Backend struct {
 	Address value.Address
 	server  *http.Server
+	held    chan struct{}
 }
 
 // StartBackend starts a Backend on a free port of the loopback; it ends with
@@ -36,6 +37,7 @@ func StartSocketBackend(t testing.TB, socket value.Path, text string) *Backend {
 }
 
 func serve(t testing.TB, listener net.Listener, address value.Address, text string) *Backend {
+	b := &Backend{Address: address, held: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
@@ -49,11 +51,21 @@ func serve(t testing.TB, listener net.Listener, address value.Address, text stri
 		}
 		fmt.Fprint(w, text)
 	})
-	b := &Backend{Address: address, server: &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}}
+	mux.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-b.held:
+		case <-r.Context().Done():
+		}
+		fmt.Fprint(w, text)
+	})
+	b.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = b.server.Serve(listener) }()
 	t.Cleanup(b.Stop)
 	return b
 }
+
+// Release answers the requests for "/held"; it is called once.
+func (b *Backend) Release() { close(b.held) }
 
 // Stop closes the listener and every connection.
 func (b *Backend) Stop() { _ = b.server.Close() }
