@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type Remote struct {
 	to   io.WriteCloser
 	out  *frameWriter
 	done chan struct{} // closed when the agent says no more
+
+	broken atomic.Bool // a call was lost
 
 	mu    sync.Mutex
 	last  uint32
@@ -153,6 +156,7 @@ func failed(f frame, cause error) error {
 }
 
 func (r *Remote) lost(op string, cause error) error {
+	r.broken.Store(true)
 	return &lossError{remote: r, text: fmt.Sprintf("%s: %s: %v: %v", r.name, op, ErrLost, cause), cause: cause}
 }
 
@@ -260,7 +264,7 @@ func (r *Remote) Lost() bool {
 	case <-r.done:
 		return true
 	default:
-		return false
+		return r.broken.Load()
 	}
 }
 

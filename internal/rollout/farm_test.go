@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -301,11 +302,7 @@ func runAndDieOnHosts() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	signal := syscall.SIGKILL
-	if d.Sleeps {
-		signal = syscall.SIGSTOP
-	}
-	struck := watching(d.At, func(machine.Machine) { must(syscall.Kill(os.Getpid(), signal)) })
+	struck := watching(d.At, func(machine.Machine) { d.strike() })
 	var mu sync.Mutex
 	open := make(map[string]machine.Machine)
 	d.run(func(ctx context.Context, server *spec.Server) (machine.Machine, error) {
@@ -322,6 +319,18 @@ func runAndDieOnHosts() {
 		open[name] = m
 		return struck.of(m), nil
 	})
+}
+
+// strike kills this process, or stops it and returns when it is woken.
+func (d doomed) strike() {
+	if !d.Sleeps {
+		must(syscall.Kill(os.Getpid(), syscall.SIGKILL))
+		select {}
+	}
+	woken := make(chan os.Signal, 1)
+	signal.Notify(woken, syscall.SIGCONT)
+	must(syscall.Kill(os.Getpid(), syscall.SIGSTOP))
+	<-woken
 }
 
 // kill runs a deploy that is killed at a point.

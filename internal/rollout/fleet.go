@@ -29,10 +29,14 @@ type host struct {
 	front   bool   // it has a proxy of the environment
 	dir     string // of the lock, the epoch and the journal
 	decided bool   // "decided" may stand in its journal
+
+	overtaken error // another run has taken this host over: who
 }
 
 // Name is the server's name in the spec.
 func (h *host) Name() string { return string(h.server.Name) }
+
+func (h *host) over() error { return h.overtaken }
 
 // app is a server that runs the application.
 type app struct {

@@ -67,6 +67,9 @@ func (r *rollout) ruleBack(ctx context.Context) error {
 	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
 		entry := r.entry(state.Back)
 		entry.By = "run"
+		if h.overtaken != nil {
+			return nil // the way back tells it
+		}
 		if err := r.write(ctx, h, entry); err != nil && h.decided {
 			return err
 		}

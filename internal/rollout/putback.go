@@ -76,7 +76,9 @@ func (r *rollout) whereabouts() string {
 	var all []string
 	for _, e := range r.fleet.edges {
 		text := e.Name() + " serves " + or(string(e.serves), "nothing")
-		if e.doubt != "" {
+		if e.overtaken != nil {
+			text = e.Name() + " is in the hands of the other run"
+		} else if e.doubt != "" {
 			text = e.Name() + " " + e.doubt
 		}
 		all = append(all, text)

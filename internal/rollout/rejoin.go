@@ -38,18 +38,26 @@ func (r *rollout) rejoin(ctx context.Context, cause error) {
 }
 
 // relock takes the lock of a host in a new session. It was free for a while:
-// where the epoch is no longer this run's, somebody else has settled it.
+// where the epoch is no longer this run's, another run has taken over, and this
+// one has no business there any more.
 func (r *rollout) relock(ctx context.Context, h *host, again machine.Machine) error {
-	w := &wait{rollout: r}
-	grant, err := w.await(ctx, &host{server: h.server, machine: again, dir: h.dir})
-	if err != nil {
-		return err
+	w := &wait{rollout: r, told: true} // mostly for its own former agent
+	for {
+		grant, err := acquire.On(ctx, again, r.claim(h))
+		switch {
+		case err != nil:
+			return err
+		case !protocol.Admits(grant.Epoch, r.epoch):
+			h.overtaken = fmt.Errorf("run %s has taken over in epoch %d, this run's was %d, and settles what was left; nothing more is done there", grant.Epoch.Run, grant.Epoch.Number, r.epoch.Number)
+			_, err := state.Release.On(ctx, again, h.dir)
+			return errors.Join(h.overtaken, err)
+		case grant.Held:
+			return nil
+		}
+		if err := w.pause(ctx, h, grant.By); err != nil {
+			return err
+		}
 	}
-	if !protocol.Admits(grant.Epoch, r.epoch) {
-		_, err := state.Release.On(ctx, again, h.dir)
-		return errors.Join(fmt.Errorf("run %s has taken over", grant.Epoch.Run), err)
-	}
-	return nil
 }
 
 // hosts are the machines of the environment, each once.

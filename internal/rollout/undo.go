@@ -59,6 +59,7 @@ func (u *undo) run(ctx context.Context, hurry bool) ([]string, error) {
 type undoable interface {
 	named
 	undoing() *undo
+	over() error // why nothing may be taken back any more
 }
 
 // unwind takes back what was done on hosts, side by side. Its text tells once
@@ -67,6 +68,9 @@ func unwind[H undoable](ctx context.Context, hosts []H, hurry bool) (string, err
 	var mu sync.Mutex
 	did := make(map[string][]string, len(hosts))
 	err := together(ctx, hosts, func(ctx context.Context, h H) error {
+		if err := h.over(); err != nil {
+			return err
+		}
 		texts, err := h.undoing().run(ctx, hurry)
 		mu.Lock()
 		defer mu.Unlock()

@@ -50,7 +50,7 @@ type Claim struct {
 type Grant struct {
 	Held  bool           `json:"held"`  // by the session that asked to acquire it; by anyone, of LockStatus
 	By    Holder         `json:"by"`    // who holds it, as that run has told; zero while it has not
-	Epoch protocol.Epoch `json:"epoch"` // that stands on the machine
+	Epoch protocol.Epoch `json:"epoch"` // that stands on the machine, whoever holds the lock
 	Quiet time.Duration  `json:"quiet"` // since the holder's last sign of life, to within 5 s
 }
 
@@ -94,7 +94,8 @@ func sessionKey(dir string) string { return "state.lock:" + filepath.Clean(dir) 
 
 func acquire(ctx context.Context, at machine.At, c Claim, alone Alone) (Grant, error) {
 	if held(at, c.Dir) != nil {
-		return Grant{By: readHolder(c.Dir)}, nil
+		standing, err := readEpoch(c.Dir)
+		return Grant{By: readHolder(c.Dir), Epoch: standing}, err
 	}
 	if err := makeDir(c.Dir); err != nil {
 		return Grant{}, fmt.Errorf("lock: %w", err)
@@ -104,12 +105,12 @@ func acquire(ctx context.Context, at machine.At, c Claim, alone Alone) (Grant, e
 	if err != nil {
 		return Grant{}, fmt.Errorf("lock %s: %w", c.Dir, err)
 	}
-	if !ok {
-		return Grant{By: readHolder(c.Dir)}, lock.Close()
+	standing, err := readEpoch(c.Dir)
+	if !ok || err != nil {
+		return Grant{By: readHolder(c.Dir), Epoch: standing}, errors.Join(err, lock.Close())
 	}
 	c.Holder.PID = os.Getpid()
-	standing, err := readEpoch(c.Dir)
-	if err = errors.Join(err, writeHolder(c)); err != nil {
+	if err := writeHolder(c); err != nil {
 		return Grant{}, errors.Join(err, lock.Close())
 	}
 	keep := &heldLock{dir: c.Dir, lock: lock, alone: alone, done: make(chan struct{})}
