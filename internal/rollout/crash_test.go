@@ -283,6 +283,15 @@ func (f *farm) settles(versions ...string) string {
 		f.t.Errorf("a second recover did %q, %v", did, err)
 	}
 	f.sound()
+	locked, err := Lock(f.t.Context(), f.request(""))
+	if err != nil || len(locked.Hosts) != 4 || locked.Hosts[0].Server != "proxy1" {
+		f.t.Fatalf("lock status: %+v, %v", locked, err)
+	}
+	for _, h := range locked.Hosts {
+		if h.Held || h.Epoch != locked.Hosts[0].Epoch {
+			f.t.Errorf("lock status: %+v", locked)
+		}
+	}
 	return came
 }
 
