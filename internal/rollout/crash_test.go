@@ -318,7 +318,28 @@ func TestSleepers(t *testing.T) {
 		})
 	}
 	f.t = t
+	f.cancelledWhileDeciding()
 	end()
+}
+
+// cancelledWhileDeciding cancels a run once it has begun to decide: it waits for
+// the answers and follows them.
+func (f *farm) cancelledWhileDeciding() {
+	f.t.Helper()
+	ctx, cancel := context.WithCancel(f.t.Context())
+	defer cancel()
+	f.hook = func(e event.Event) {
+		if e.Kind == event.StepStarted && e.Step.Name == "record" {
+			cancel()
+		}
+	}
+	result := Run(ctx, f.request(writeRelease(f.t, testRelease{Version: "decided"})))
+	f.hook = nil
+	if result.Outcome != event.Succeeded || result.PutBack {
+		f.t.Errorf("%s, put back %v: %s", result.Outcome, result.PutBack, result.Reason)
+	}
+	f.serves("decided")
+	f.sound()
 }
 
 // minds reports whether a run that sleeps at a point has something left to do that

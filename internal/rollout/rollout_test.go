@@ -198,30 +198,6 @@ func TestCancelPutsTrafficBack(t *testing.T) {
 	})
 }
 
-// TestCancelAtTheCommitPoint cancels a run once it has begun to decide: it waits
-// for the answers and follows them.
-func TestCancelAtTheCommitPoint(t *testing.T) {
-	eachProxy(t, func(t *testing.T, w *world) {
-		w.deploy(testRelease{Version: "v1"})
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		w.hook = func(e event.Event) {
-			if e.Kind == event.StepStarted && e.Step.Name == "record" {
-				cancel()
-			}
-		}
-		result := Run(ctx, w.request(writeRelease(t, testRelease{Version: "v2"})))
-		if result.Outcome != event.Succeeded || result.PutBack {
-			t.Errorf("%s, put back %v: %s", result.Outcome, result.PutBack, result.Reason)
-		}
-		w.hook = nil
-		w.serves("v2")
-		if status := w.status(); status.Unsettled != "" || status.Holder != nil {
-			t.Errorf("status: %+v", status)
-		}
-	})
-}
-
 // deployUnwatched deploys with a short watch.
 func (w *world) deployUnwatched(version string) {
 	w.t.Helper()
