@@ -121,7 +121,7 @@ func (r *rollout) outcome(err error) event.Outcome {
 		return event.Stranded
 	case errors.Is(err, errSuperseded):
 		return event.Skipped
-	case errors.Is(err, context.Canceled):
+	case r.cancelled && errors.Is(err, context.Canceled):
 		return event.Cancelled
 	}
 	return event.Failed

@@ -44,15 +44,11 @@ func (r *rollout) openJournal(ctx context.Context) error {
 	})
 }
 
-// decideTime is how long a cancelled run waits for answers to what may be its
-// commit point.
-const decideTime = 2 * time.Second
-
 // decide rules on every proxy host that it stays with the new slot. The last
-// answer is the commit point: with anything less, everything goes back.
+// answer is the commit point: with anything less, everything goes back. A run that
+// is cancelled meanwhile gets the answers all the same, as an append is not broken
+// off, and follows them.
 func (r *rollout) decide(ctx context.Context) error {
-	ctx, stop := outlast(ctx, decideTime)
-	defer stop()
 	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
 		err := r.write(ctx, h, r.entry(state.Decided))
 		h.decided = err == nil || errors.Is(err, machine.ErrLost) || ctx.Err() != nil
@@ -75,19 +71,6 @@ func (r *rollout) ruleBack(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// outlast is a context that ends some time after the given one.
-func outlast(ctx context.Context, by time.Duration) (context.Context, func()) {
-	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	timer := time.AfterFunc(by, func() { cancel(context.Cause(ctx)) })
-	timer.Stop()
-	stop := context.AfterFunc(ctx, func() { timer.Reset(by) })
-	return longer, func() {
-		stop()
-		timer.Stop()
-		cancel(nil)
-	}
 }
 
 // fronts are the hosts that have a proxy, each once.

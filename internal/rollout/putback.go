@@ -27,7 +27,7 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
-		r.rejoin(ctx, cause)
+		r.rejoin(ctx)
 		return r.unwind(ctx, cancelled, r.ruleBack(ctx))
 	})
 	_ = r.stopProbers(ctx) // they end with the session in any case

@@ -18,8 +18,8 @@ const rejoinTime = 1500 * time.Millisecond
 // rejoin opens a session anew with hosts whose session was lost, so that what
 // was begun on them can be taken back. It is tried once: a host that stays away
 // is named by whatever is tried on it next.
-func (r *rollout) rejoin(ctx context.Context, cause error) {
-	if r.Hurried || !errors.Is(cause, machine.ErrLost) {
+func (r *rollout) rejoin(ctx context.Context) {
+	if r.Hurried {
 		return
 	}
 	ctx, stop := context.WithTimeout(ctx, rejoinTime)

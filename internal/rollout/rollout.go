@@ -68,6 +68,7 @@ type rollout struct {
 	repoint    bool       // a rollback goes to a release that the idle slot does not hold everywhere
 	started    bool       // the idle slot's start command was run
 	opened     bool       // the journal says that this switch is in flight
+	cancelled  bool       // the run was; an agent that gives up says the same of its calls
 	waited     bool       // for the lock
 	superseded error      // why there is nothing to do any more
 	recovering bool       // nothing is deployed after settling
@@ -80,6 +81,7 @@ type rollout struct {
 func Run(ctx context.Context, request Request) event.Switch {
 	r := &rollout{Request: request, account: newAccount(request)}
 	err := r.run(ctx)
+	r.cancelled = ctx.Err() != nil
 	result := r.account.close(r, err)
 	r.Emit(event.Event{Kind: event.SwitchDone, Switch: &result})
 	return result

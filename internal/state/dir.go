@@ -16,18 +16,23 @@ import (
 const (
 	// dirMode lets a proxy's workers reach files inside whose names they know,
 	// and list nothing.
-	dirMode  fs.FileMode = 0o711
-	fileMode fs.FileMode = 0o600
+	dirMode fs.FileMode = 0o711
+	// aboveMode is for what lies above, such as the root of an application, which
+	// holds more than our files.
+	aboveMode fs.FileMode = 0o755
+	fileMode  fs.FileMode = 0o600
 )
 
 // makeDir creates dir and those above it that are missing, whatever the umask.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, dirMode)
+func makeDir(dir string) error { return makeDirs(dir, dirMode) }
+
+func makeDirs(dir string, mode fs.FileMode) error {
+	err := os.Mkdir(dir, mode)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeDir(filepath.Dir(dir)); err != nil {
+		if err := makeDirs(filepath.Dir(dir), aboveMode); err != nil {
 			return err
 		}
-		err = os.Mkdir(dir, dirMode)
+		err = os.Mkdir(dir, mode)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return isDir(dir)
@@ -35,7 +40,7 @@ func makeDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(dir, dirMode)
+	return os.Chmod(dir, mode)
 }
 
 func isDir(path string) error {

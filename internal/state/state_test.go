@@ -195,8 +195,8 @@ func TestWorkersReachTheDirectoryWhateverTheUmask(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "turnout")
 	defer syscall.Umask(syscall.Umask(0o077))
 	on(t, machine.NewLocal("here"), state.Append, state.Writing{Dir: filepath.Join(parent, "shop"), Entry: entry("install")})
-	for _, dir := range []string{parent, filepath.Join(parent, "shop")} {
-		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o711 {
+	for dir, mode := range map[string]fs.FileMode{parent: 0o755, filepath.Join(parent, "shop"): 0o711} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", dir, info.Mode(), err)
 		}
 	}
