@@ -49,9 +49,9 @@ func TestDeployAndRollBack(t *testing.T) {
 
 func TestUnhealthyReleaseLeavesTrafficAlone(t *testing.T) {
 	eachProxy(t, func(t *testing.T, w *world) {
-		w.env.Health.Deadline = 300 * time.Millisecond
 		w.deploy(testRelease{Version: "v1"})
 		second := w.deploy(testRelease{Version: "v2"})
+		w.env.Health.Deadline = 2 * time.Second
 		result := Run(context.Background(), w.request(writeRelease(t, testRelease{Version: "v3", Unhealthy: true})))
 		w.serves("v2")
 		if result.Outcome != event.Failed || !strings.Contains(result.Reason, "blue is not healthy") || result.Serving != second.Serving {
