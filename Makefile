@@ -56,6 +56,7 @@ soak: fuzz
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact
 	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run 'TestCrashes|TestSleepers' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/protocol
+	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run 'TestCrashes|TestSleepers|TestKilledAnywhere' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
 

@@ -178,9 +178,9 @@ func TestCrashes(t *testing.T) {
 		dies func(f *farm, at point, version string) event.Outcome
 		keep int
 	}{
-		{"run", (*farm).killRun, 5},
-		{"agent", (*farm).killAgentAt, 4},
-		{"connection", (*farm).cutAt, 3},
+		{"run", (*farm).killRun, 4},
+		{"agent", (*farm).killAgentAt, 3},
+		{"connection", (*farm).cutAt, 2},
 	} {
 		for i, at := range sample(points, victim.keep) {
 			t.Run(fmt.Sprintf("%s %s %s", victim.name, at.When, at.Call), func(t *testing.T) {

@@ -53,10 +53,14 @@ func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machin
 	os.Exit(1)
 }
 
-// TestKilledAnywhere kills a run with SIGKILL before and after each of its
-// steps. The proxy goes on serving, recover settles what was left, once, and
-// the next deploy succeeds.
+// TestKilledAnywhere kills a run with SIGKILL after each of its steps and, in a
+// soak, before each. The proxy goes on serving, recover settles what was left,
+// once, and the next deploy succeeds.
 func TestKilledAnywhere(t *testing.T) {
+	kinds := []event.Kind{event.StepFinished}
+	if os.Getenv("TURNOUT_SOAK") != "" {
+		kinds = []event.Kind{event.StepStarted, event.StepFinished}
+	}
 	steps := []string{"lock", "settle", "survey", "ship", "start", "health", "prepare", "commit", "watch", "record", "drain", "clean up"}
 	eachProxy(t, func(t *testing.T, w *world) {
 		clients := w.startClients()
@@ -65,7 +69,7 @@ func TestKilledAnywhere(t *testing.T) {
 		clients.begin()
 		serving := "v0"
 		for i, step := range steps {
-			for j, kind := range []event.Kind{event.StepStarted, event.StepFinished} {
+			for j, kind := range kinds {
 				version := fmt.Sprintf("v%d", 2*i+j+1)
 				idle := w.idle()
 				w.runDoomed(doomed{Environment: w.env, Release: writeRelease(t, testRelease{Version: version}), Kind: kind, Step: step})
