@@ -84,12 +84,6 @@ func (h *Host) Runs(t testing.TB, pattern string) bool {
 	return false
 }
 
-// Log is what the host's sshd has written.
-func (h *Host) Log(t testing.TB) string {
-	t.Helper()
-	return h.Exec(t, "cat /run/sshd.log")
-}
-
 // outside runs ip(8) in the namespace of the network's bridge, where each host is
 // a port of its name.
 func (f *Fleet) outside(t testing.TB, args ...string) {

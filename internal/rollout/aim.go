@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/release"
@@ -83,15 +82,13 @@ func (r *rollout) search(ctx context.Context, deploys []state.Deploy) error {
 
 // releasesOn are the releases on each server.
 func (r *rollout) releasesOn(ctx context.Context) (map[*app][]string, error) {
-	have := make(map[*app][]string)
-	var mu sync.Mutex
-	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
-		ids, err := release.List.On(ctx, a.machine, string(r.Environment.Root))
-		mu.Lock()
-		defer mu.Unlock()
-		have[a] = ids
-		return err
+	ids, err := gather(ctx, r.fleet.apps, func(ctx context.Context, a *app) ([]string, error) {
+		return release.List.On(ctx, a.machine, string(r.Environment.Root))
 	})
+	have := make(map[*app][]string)
+	for i, a := range r.fleet.apps {
+		have[a] = ids[i]
+	}
 	return have, err
 }
 

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
@@ -49,14 +48,11 @@ func (r *rollout) target(e *edge) probe.Target {
 
 // stopProbers ends the probers and puts their figures into the account.
 func (r *rollout) stopProbers(ctx context.Context) error {
-	samples := make([][]probe.Sample, len(r.fleet.edges))
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
+	samples, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) ([]probe.Sample, error) {
 		if e.probed.IsZero() {
-			return nil
+			return nil, nil
 		}
-		seen, err := probe.Stop.On(ctx, e.machine, e.probeKey())
-		samples[slices.Index(r.fleet.edges, e)] = seen
-		return err
+		return probe.Stop.On(ctx, e.machine, e.probeKey())
 	})
 	r.account.result.Traffic = r.figures(samples)
 	return err

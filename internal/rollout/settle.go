@@ -300,18 +300,15 @@ func (r *rollout) doubtful(ctx context.Context, left *leftover, outcome event.Ou
 
 // healthyWith asks the servers on which the slot holds that release.
 func (r *rollout) healthyWith(ctx context.Context, slot *spec.Slot, id string) (bool, error) {
-	holders := make([]bool, len(r.fleet.apps))
-	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
-		held, err := release.Slots.On(ctx, a.machine, string(r.Environment.Root))
-		holders[slices.Index(r.fleet.apps, a)] = held[string(slot.Name)] == id
-		return err
+	held, err := gather(ctx, r.fleet.apps, func(ctx context.Context, a *app) (map[string]string, error) {
+		return release.Slots.On(ctx, a.machine, string(r.Environment.Root))
 	})
 	if err != nil {
 		return false, err
 	}
 	var with []*app
 	for i, a := range r.fleet.apps {
-		if holders[i] {
+		if held[i][string(slot.Name)] == id {
 			with = append(with, a)
 		}
 	}

@@ -93,8 +93,7 @@ func openSome(ctx context.Context, r Request) (*fleet, error) {
 
 // examine asks every slot on every server for its health.
 func (r *rollout) examine(ctx context.Context, status *Status) error {
-	servers := make([]ServerStatus, len(r.fleet.apps))
-	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+	servers, err := gather(ctx, r.fleet.apps, func(ctx context.Context, a *app) (ServerStatus, error) {
 		s := ServerStatus{Server: a.Name(), Slots: a.held, Healthy: make(map[string]bool)}
 		for _, slot := range r.Environment.Slots {
 			if a.held[string(slot.Name)] == "" {
@@ -102,12 +101,11 @@ func (r *rollout) examine(ctx context.Context, status *Status) error {
 			}
 			healthy, err := r.healthy(ctx, []*app{a}, slot)
 			if err != nil {
-				return err
+				return ServerStatus{}, err
 			}
 			s.Healthy[string(slot.Name)] = healthy
 		}
-		servers[slices.Index(r.fleet.apps, a)] = s
-		return nil
+		return s, nil
 	})
 	for _, slot := range r.Environment.Slots {
 		name := string(slot.Name)
@@ -154,13 +152,12 @@ func (r *rollout) remember(ctx context.Context, status *Status) error {
 
 // lockHolder is who holds the lock on any proxy host; nil where nobody does.
 func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
-	grants := make([]state.Grant, len(r.fleet.edges))
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (err error) {
-		grants[slices.Index(r.fleet.edges, e)], err = state.LockStatus.On(ctx, e.machine, string(r.Environment.StateDir))
+	grants, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Grant, error) {
+		grant, err := state.LockStatus.On(ctx, e.machine, string(r.Environment.StateDir))
 		if err != nil {
 			err = fmt.Errorf("lock: %w", err)
 		}
-		return err
+		return grant, err
 	})
 	for _, grant := range grants {
 		if grant.Held {
@@ -173,13 +170,12 @@ func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
 // past is the history of the environment, newest first: every proxy host keeps
 // one, and one of them may have missed a deploy.
 func (r *rollout) past(ctx context.Context) (state.Past, error) {
-	pasts := make([]state.Past, len(r.fleet.edges))
-	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (err error) {
-		pasts[slices.Index(r.fleet.edges, e)], err = state.History.On(ctx, e.machine, string(r.Environment.StateDir))
+	pasts, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Past, error) {
+		past, err := state.History.On(ctx, e.machine, string(r.Environment.StateDir))
 		if err != nil {
 			err = fmt.Errorf("history: %w", err)
 		}
-		return err
+		return past, err
 	})
 	return merge(pasts), err
 }

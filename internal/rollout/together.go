@@ -14,13 +14,23 @@ type named interface{ Name() string }
 // together does something on every host side by side and waits for all of them.
 // Its error names the hosts on which it went wrong, in the order of hosts.
 func together[H named](ctx context.Context, hosts []H, do func(context.Context, H) error) error {
-	errs := make([]error, len(hosts))
+	_, err := gather(ctx, hosts, func(ctx context.Context, host H) (struct{}, error) { return struct{}{}, do(ctx, host) })
+	return err
+}
+
+// gather is together for what every host is asked. The answers are in the order of
+// hosts, also those that came with an error.
+func gather[H named, A any](ctx context.Context, hosts []H, ask func(context.Context, H) (A, error)) ([]A, error) {
+	answers, errs := make([]A, len(hosts)), make([]error, len(hosts))
 	var visits sync.WaitGroup
 	for i, host := range hosts {
-		visits.Go(func() { errs[i] = on(host, do(ctx, host)) })
+		visits.Go(func() {
+			answer, err := ask(ctx, host)
+			answers[i], errs[i] = answer, on(host, err)
+		})
 	}
 	visits.Wait()
-	return joined(errs)
+	return answers, joined(errs)
 }
 
 // errElsewhere ends what is done on a host because it went wrong on another one.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // undo remembers how to take back what was done on one host, newest first. It is
@@ -29,8 +28,6 @@ func (u *undo) push(what string, do func(context.Context) error) {
 func (u *undo) pushLeisure(what string, do func(context.Context) error) {
 	u.acts = append(u.acts, act{what: what, leisure: true, do: do})
 }
-
-func (u *undo) empty() bool { return len(u.acts) == 0 }
 
 // run takes everything back, newest first, and goes on past a failure: traffic
 // that can be put back is put back even where a file could not be. It returns
@@ -65,24 +62,16 @@ type undoable interface {
 // unwind takes back what was done on hosts, side by side. Its text tells once
 // what was done on several.
 func unwind[H undoable](ctx context.Context, hosts []H, hurry bool) (string, error) {
-	var mu sync.Mutex
-	did := make(map[string][]string, len(hosts))
-	err := together(ctx, hosts, func(ctx context.Context, h H) error {
+	did, err := gather(ctx, hosts, func(ctx context.Context, h H) ([]string, error) {
 		if err := h.over(); err != nil {
-			return err
+			return nil, err
 		}
-		texts, err := h.undoing().run(ctx, hurry)
-		mu.Lock()
-		defer mu.Unlock()
-		did[h.Name()] = texts
-		return err
+		return h.undoing().run(ctx, hurry)
 	})
 	var all []string
-	for _, h := range hosts {
-		for _, text := range did[h.Name()] {
-			if !slices.Contains(all, text) {
-				all = append(all, text)
-			}
+	for _, text := range slices.Concat(did...) {
+		if !slices.Contains(all, text) {
+			all = append(all, text)
 		}
 	}
 	return strings.Join(all, ", "), err

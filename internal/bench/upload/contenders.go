@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/org/deploy-action/internal/bench/beside"
 	"github.com/org/deploy-action/internal/machine"
@@ -20,7 +19,7 @@ func (o options) fresh(dir string, s *sshd) []beside.Contender {
 	empty := func() error {
 		return errors.Join(os.RemoveAll(dest), os.Mkdir(dest, 0o755))
 	}
-	all := o.shell(s, map[string]string{
+	all := shell(map[string]string{
 		"tar | zstd -1 | ssh": fmt.Sprintf("tar -C %s/v1 -cf - . | zstd -1 -q | %s 'zstd -dq | tar -C %s -xf -'", dir, s.command, dest),
 		"rsync -a":            fmt.Sprintf("rsync -a -e \"%s\" %s/v1/ 127.0.0.1:%s/v1", s.transport, dir, dest),
 		"scp -r":              fmt.Sprintf("scp %s -P $BENCH_PORT -rpq %s/v1 127.0.0.1:%s/v1", s.options, dir, dest),
@@ -35,7 +34,7 @@ func (o options) fresh(dir string, s *sshd) []beside.Contender {
 // second brings a release to a server that has the one before it.
 func (o options) second(dir string, s *sshd, version string) []beside.Contender {
 	dest := filepath.Join(dir, "second-"+version)
-	all := o.shell(s, map[string]string{
+	all := shell(map[string]string{
 		"rsync -a --link-dest": fmt.Sprintf("rsync -a --link-dest=../v1 -e \"%s\" %s/%s/ 127.0.0.1:%s/v2", s.transport, dir, version, dest),
 		"tar | zstd -1 | ssh":  fmt.Sprintf("mkdir %s/v2 && tar -C %s/%s -cf - . | zstd -1 -q | %s 'zstd -dq | tar -C %s/v2 -xf -'", dest, dir, version, s.command, dest),
 	}, "rsync -a --link-dest", "tar | zstd -1 | ssh")
@@ -79,7 +78,7 @@ func onlyOnce(path string, first func() error, later ...func() error) error {
 	return nil
 }
 
-func (o options) shell(_ *sshd, commands map[string]string, order ...string) []beside.Contender {
+func shell(commands map[string]string, order ...string) []beside.Contender {
 	var all []beside.Contender
 	for _, name := range order {
 		all = append(all, beside.Contender{Name: name, Args: []string{"/bin/bash", "-o", "pipefail", "-c", commands[name]}})
@@ -106,9 +105,6 @@ func ship(ctx context.Context, source, root string, command []string) error {
 	if err != nil {
 		return err
 	}
-	shipped, err := release.Ship(ctx, []machine.Machine{m}, release.Layout{Root: root}, source, nil)
-	if err == nil && os.Getenv("BENCH_TELL") != "" {
-		fmt.Fprintln(os.Stderr, strings.TrimSpace(fmt.Sprintf("%+v", shipped)))
-	}
+	_, err = release.Ship(ctx, []machine.Machine{m}, release.Layout{Root: root}, source, nil)
 	return errors.Join(err, m.Close(), cmd.Wait())
 }
