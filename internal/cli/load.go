@@ -31,13 +31,16 @@ const specOptions = `
 
 // load reads the spec and tells every problem in it. From here on nothing is
 // printed with a secret of the spec in it.
-func (a *app) load(c *cli.Command) (*spec.Spec, error) {
+func (a *app) load(c *cli.Command) (*spec.Spec, error) { return a.loadIn(c, a.env.Getenv) }
+
+// loadIn is load with another environment for env().
+func (a *app) loadIn(c *cli.Command, getenv func(string) string) (*spec.Spec, error) {
 	vars, problems, err := a.assignments(c)
 	if err != nil {
 		return nil, err
 	}
 	options := spec.Options{
-		Vars: vars, Getenv: a.env.Getenv, Dir: a.dir,
+		Vars: vars, Getenv: getenv, Dir: a.dir,
 		GitHub: a.githubContext(), Version: version, CPUs: runtime.NumCPU(),
 	}
 	s, found := spec.Load(c.String("f"), options)

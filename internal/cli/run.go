@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/urfave/cli/v3"
 
@@ -18,7 +19,15 @@ back. PIPELINE may be left out when the spec has one. The report, the logs of
 the stages and the event log go to .turnout/runs/<run>/.
 
 Options:
-  -dry-run         print the plan and stop` + tellOptions + specOptions + `
+  -dry-run         print the plan and stop
+  -stage NAME      run one stage, as a job of its own; "test[unit]" is a leg
+  -finish          run what comes when all stages have run elsewhere: rollback
+                   strategies, artifacts, the report of the whole
+  -needs DIR       what the jobs before have handed over
+  -hand-over DIR   hand over to jobs after this one: how the stage ended, its
+                   outputs, and what there is of the pipeline's artifacts` + tellOptions + specOptions + `
+
+"turnout export workflow" writes a workflow of such jobs.
 
 Example:
   turnout run -var release=dist release
@@ -27,13 +36,18 @@ Example:
 func (a *app) runCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "run", Usage: "run a pipeline", CustomHelpTemplate: runHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
+		Flags: specFlags(append(jobFlags(), &cli.BoolFlag{Name: "dry-run"})...), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			_, p, err := a.plan(c)
 			if err != nil {
 				return err
 			}
-			if c.Bool("dry-run") {
+			switch {
+			case c.String("stage") != "" || c.Bool("finish"):
+				return a.runPart(ctx, c, p)
+			case c.String("needs") != "" || c.String("hand-over") != "":
+				return &usageError{errors.New("run: -needs and -hand-over are for -stage and -finish; a whole pipeline needs neither")}
+			case c.Bool("dry-run"):
 				return a.showPlan(ctx, p, c.Bool("json"))
 			}
 			return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
@@ -51,6 +65,10 @@ func (a *app) execute(ctx context.Context, c *cli.Command, p *plan.Plan, do func
 	if err != nil {
 		return err
 	}
+	return r.execute(ctx, do)
+}
+
+func (r *run) execute(ctx context.Context, do func(context.Context, *run) event.Result) error {
 	result := r.do(ctx, do)
 	if result.ExitCode == exitDone {
 		return nil

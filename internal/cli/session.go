@@ -92,7 +92,7 @@ func runID(now time.Time) string {
 
 func stages(p *plan.Plan) []event.Stage {
 	var all []event.Stage
-	for _, stage := range slices.Concat(p.Stages, p.Rollbacks) {
+	for _, stage := range slices.Concat(p.Told(), p.Rollbacks) {
 		described := event.Stage{
 			Name: stage.Name, Leg: stage.Leg, Type: stage.Type, Body: stage.Body(), Rollback: stage.Rollback, Pos: stage.Pos,
 		}
@@ -101,12 +101,20 @@ func stages(p *plan.Plan) []event.Stage {
 				described.Servers = append(described.Servers, string(server.Name))
 			}
 		}
-		for _, need := range stage.Needs {
+		for _, need := range told(p, stage.Needs) {
 			described.Needs = append(described.Needs, need.Name)
 		}
 		all = append(all, described)
 	}
 	return all
+}
+
+// told are those of the stages that the run tells of.
+func told(p *plan.Plan, stages []*plan.Stage) []*plan.Stage {
+	if len(p.Stages) == 0 {
+		return stages
+	}
+	return p.Here(stages)
 }
 
 func (r *run) remember(e event.Event) {
@@ -117,13 +125,12 @@ func (r *run) remember(e event.Event) {
 
 // do runs what is to be done between the first and the last event.
 func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Result) event.Result {
-	began := time.Now()
-	r.emit(event.Event{Kind: event.RunStarted, Run: &r.about})
+	r.emit(event.Event{Kind: event.RunStarted, Time: r.began, Run: &r.about})
 	result := do(ctx, r)
 	if ctx.Err() == nil { // else there are seconds left
 		r.sampleServers(ctx)
 	}
-	result.Took = time.Since(began)
+	result.Took = time.Since(r.began)
 	result.ExitCode = exitCode(result.Outcome)
 	r.emit(event.Event{Kind: event.RunFinished, Result: &result})
 	if err := r.finish(); err != nil {

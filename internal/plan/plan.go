@@ -15,7 +15,8 @@ type Plan struct {
 	Pipeline    string
 	MaxParallel int
 	FailFast    bool
-	Stages      []*Stage   // each after those it needs
+	Stages      []*Stage   // to run here, each after those it needs
+	Elsewhere   []*Stage   // that ran elsewhere, each after those it needs; Stages may need them
 	Waves       [][]string // stages that can run side by side, by name
 	Rollbacks   []*Stage   // for a run that fails or is cancelled, in the order of the spec
 	Deploys     []*Deploy  // of Stages, in the same order
