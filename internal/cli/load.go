@@ -39,11 +39,12 @@ func (a *app) loadIn(c *cli.Command, getenv func(string) string) (*spec.Spec, er
 	if err != nil {
 		return nil, err
 	}
+	vars = append(a.preset(), vars...)
 	options := spec.Options{
 		Vars: vars, Getenv: getenv, Dir: a.dir,
 		GitHub: a.githubContext(), Version: version, CPUs: runtime.NumCPU(),
 	}
-	s, found := spec.Load(c.String("f"), options)
+	s, found := spec.Load(a.specFile(c), options)
 	if s != nil {
 		a.hide(s.Secrets)
 	}

@@ -49,6 +49,7 @@ type app struct {
 	actions *github.Actions // nil outside GitHub Actions
 	colour  bool
 	dir     string // the working directory, after -chdir
+	saved   *saved // the plan that is to be run; nil: one is to be made
 }
 
 // Main runs one command and returns the process's exit code.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -12,11 +13,14 @@ import (
 )
 
 const runHelp = `Usage: turnout run [options] [PIPELINE]
+       turnout run [options] PLAN.json
 
 Runs a pipeline: stages start as soon as the stages they need are done, a deploy
 stage moves its environment to the new release, and a switch that fails is put
-back. PIPELINE may be left out when the spec has one. The report, the logs of
-the stages and the event log go to .turnout/runs/<run>/.
+back. PIPELINE may be left out when the spec has one. PLAN.json is a plan that
+"turnout plan -out" has written: it is run only while what it was made from and
+what is live are as they were. The report, the logs of the stages and the event
+log go to .turnout/runs/<run>/.
 
 Options:
   -dry-run         print the plan and stop
@@ -38,6 +42,9 @@ func (a *app) runCommand() *cli.Command {
 		Name: "run", Usage: "run a pipeline", CustomHelpTemplate: runHelp,
 		Flags: specFlags(append(jobFlags(), &cli.BoolFlag{Name: "dry-run"})...), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if file := c.Args().First(); strings.HasSuffix(file, planSuffix) {
+				return a.runSaved(ctx, c, file)
+			}
 			_, p, err := a.plan(c)
 			if err != nil {
 				return err
@@ -50,11 +57,16 @@ func (a *app) runCommand() *cli.Command {
 			case c.Bool("dry-run"):
 				return a.showPlan(ctx, p, c.Bool("json"))
 			}
-			return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
-				defer favourStages(len(p.Stages))()
-				return pipeline.Run(ctx, p, r.pipelineOptions())
-			})
+			return a.runWhole(ctx, c, p)
 		},
+	})
+}
+
+// runWhole runs a plan from its first stage to its last artifact.
+func (a *app) runWhole(ctx context.Context, c *cli.Command, p *plan.Plan) error {
+	return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
+		defer favourStages(len(p.Stages))()
+		return pipeline.Run(ctx, p, r.pipelineOptions())
 	})
 }
 

@@ -70,6 +70,7 @@ type Deploy struct {
 	Rollback    bool
 	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
 	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
+	Planned     []Fact   // what must be live for the switch to start; nil: anything
 	Pos         spec.Pos
 }
 
@@ -89,4 +90,5 @@ type Preview struct {
 	Changes  []string // servers that have joined or left since the last deploy
 	Drift    []string // what is not as we left it
 	Problems []string // what would keep the switch from starting
+	Live     []Fact   // what the hosts have and serve
 }

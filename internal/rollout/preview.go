@@ -39,7 +39,7 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	if r.from != nil {
 		view.From = string(r.from.Name)
 	}
-	view.Drift, view.Changes = r.drift(), r.membership()
+	view.Drift, view.Changes, view.Live = r.drift(), r.membership(), r.facts()
 	r.changes(view)
 	return view, nil
 }

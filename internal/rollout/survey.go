@@ -31,6 +31,9 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 		r.superseded = fmt.Errorf("%w by %s, which began later and deployed %s while this run waited for the lock", errSuperseded, newer, r.Environment.Name)
 		return r.superseded.Error(), nil
 	}
+	if err := r.checkPlanned(); err != nil {
+		return "", err
+	}
 	for _, drift := range r.drift() {
 		r.notice(event.Warning, drift, "")
 	}
