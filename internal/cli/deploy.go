@@ -29,11 +29,14 @@ Example:
 
 const rollbackHelp = `Usage: turnout rollback [options] [ENV]
 
-Goes back to the release in the other slot: at once where it is still running,
-else after starting it and waiting until it is healthy. A slot that is not
+Goes back to the newest good release that all servers have: at once where it is
+still running, else after starting it and waiting until it is healthy. A release
+whose deploy failed, or that was rolled back from, is not good; a slot that is not
 healthy is not moved to. ENV may be left out when the spec has one environment.
 
 Options:
+  -to RELEASE      go to this release, whatever is known of it; status and history
+                   list releases
   -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
@@ -56,11 +59,11 @@ func (a *app) deployCommand() *cli.Command {
 
 func (a *app) rollbackCommand() *cli.Command {
 	return subcommand(&cli.Command{
-		Name: "rollback", Usage: "go back to the release in the other slot", CustomHelpTemplate: rollbackHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
+		Name: "rollback", Usage: "go back to an earlier release", CustomHelpTemplate: rollbackHelp,
+		Flags: specFlags(&cli.StringFlag{Name: "to"}, &cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			return a.move(ctx, c, func(_ *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
-				return &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}, nil
+				return &plan.Deploy{Environment: env, Rollback: true, To: c.String("to"), Pos: env.Pos}, nil
 			})
 		},
 	})

@@ -86,7 +86,7 @@ func (j *job) stage(ctx context.Context, c *cli.Command, p *plan.Plan) error {
 		if !known {
 			return &usageError{fmt.Errorf("run: stage %s needs stage %s, and -needs %q has nothing of it; nothing was started", p.Stages[0].Name, need.Name, c.String("needs"))}
 		}
-		elsewhere[need.Name] = record.Done()
+		elsewhere[need.Name] = done(record)
 	}
 	if c.Bool("dry-run") {
 		return j.app.showPlan(ctx, p, c.Bool("json"))
@@ -103,6 +103,11 @@ func (j *job) stage(ctx context.Context, c *cli.Command, p *plan.Plan) error {
 		return err
 	}
 	return errors.Join(err, handover.Write(j.handOver, dir, j.record))
+}
+
+// done is a record as a run takes it.
+func done(r handover.Record) pipeline.Done {
+	return pipeline.Done{Result: r.Result, Ended: r.Ended, Outputs: r.Outputs, Switches: r.Switches}
 }
 
 func (j *job) runStage(ctx context.Context, r *run, elsewhere map[string]pipeline.Done) event.Result {
@@ -203,7 +208,7 @@ func (j *job) ended(p *plan.Plan) (map[string]pipeline.Done, error) {
 	all := make(map[string]pipeline.Done, len(p.Elsewhere))
 	for _, stage := range p.Elsewhere {
 		if record, known := j.handed.Of(stage.Name); known {
-			all[stage.Name] = record.Done()
+			all[stage.Name] = done(record)
 		} else if result, known := silent(jobs[stage.Origin()]); known {
 			all[stage.Name] = pipeline.Done{Result: result, Ended: time.Now()}
 		}

@@ -138,6 +138,9 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 	for _, drift := range s.Drift {
 		fmt.Fprintf(w, "drift\t%s\t\n", drift)
 	}
+	for _, id := range slices.Sorted(maps.Keys(s.Bad)) {
+		fmt.Fprintf(w, "bad\t%s\t%s\n", id, s.Bad[id].Reason)
+	}
 	if s.Unsettled != "" {
 		fmt.Fprintf(w, "unsettled\trun %s was interrupted; the next run settles it, or: turnout recover %s\t\n", s.Unsettled, s.Environment)
 	}

@@ -22,7 +22,6 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
-	"github.com/org/deploy-action/internal/pipeline"
 )
 
 // Schema is the version of a record's format.
@@ -47,11 +46,6 @@ type Record struct {
 	Artifacts []string          `json:"artifacts,omitempty"` // names, of those that the stage left something of
 
 	dir string // where it was read
-}
-
-// Done is the record as a run takes it.
-func (r Record) Done() pipeline.Done {
-	return pipeline.Done{Result: r.Result, Ended: r.Ended, Outputs: r.Outputs, Switches: r.Switches}
 }
 
 // runPattern is what a run may be called: it becomes a folder.

@@ -33,7 +33,8 @@ const (
 type Request struct {
 	Environment *spec.Environment
 	Release     string // directory or archive to ship; unused in a rollback
-	Rollback    bool   // go back to the release in the other slot
+	Rollback    bool   // go back to an earlier release
+	To          string // that a rollback goes to; empty: the newest good one
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
 	Hurried bool
