@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/secret"
 	"github.com/org/deploy-action/internal/spec"
 )
@@ -46,7 +48,9 @@ func (a *app) loadIn(c *cli.Command, getenv func(string) string) (*spec.Spec, er
 	}
 	s, found := spec.Load(a.specFile(c), options)
 	if s != nil {
-		a.hide(s.Secrets)
+		in := a.inputs()
+		a.hide(slices.Concat(s.Secrets, in.Secrets()))
+		s.FillLogins(spec.Login{PrivateKey: in.Key, Passphrase: in.Passphrase, KnownHosts: in.KnownHosts})
 	}
 	problems = append(problems, found...)
 	if err := a.tell(problems); err != nil {
@@ -115,6 +119,15 @@ func (a *app) assignments(c *cli.Command) ([]spec.Assignment, spec.Problems, err
 		all = append(all, spec.Assignment{Name: name, Value: value, Origin: "-var"})
 	}
 	return all, problems, nil
+}
+
+// inputs are those of the action that are no part of the command line; outside
+// GitHub Actions there are none.
+func (a *app) inputs() github.Settings {
+	if a.actions == nil {
+		return github.Settings{}
+	}
+	return a.actions.Settings()
 }
 
 // githubContext is the github object of the spec. Outside GitHub Actions its

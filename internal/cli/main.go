@@ -108,7 +108,15 @@ func (a *app) command() *cli.Command {
 	}
 }
 
-// before settles where the command runs and whether it may use colour.
+// harmless are the commands that neither run what a spec says nor reach a machine
+// that it names; no command at all is a question for help.
+var harmless = map[string]bool{
+	"": true, "validate": true, "fmt": true, "render": true, "export": true, "init": true, "report": true, "artifacts": true,
+	"agent": true, "version": true, "completion": true,
+}
+
+// before settles where the command runs, whether it may, and whether it may use
+// colour.
 func (a *app) before(ctx context.Context, c *cli.Command) (context.Context, error) {
 	if dir := c.String("chdir"); dir != "" {
 		if err := os.Chdir(dir); err != nil {
@@ -120,6 +128,11 @@ func (a *app) before(ctx context.Context, c *cli.Command) (context.Context, erro
 		return ctx, err
 	}
 	a.dir = dir
+	if a.actions != nil && !harmless[c.Args().First()] {
+		if err := a.actions.RefuseFork(ctx); err != nil {
+			return ctx, &usageError{err}
+		}
+	}
 	a.colour = !c.Bool("no-color") && a.env.Getenv("NO_COLOR") == "" && (a.actions != nil || isTerminal(a.env.Stdout))
 	return ctx, nil
 }

@@ -71,6 +71,7 @@ func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
 	if err := a.preview(ctx, p); err != nil {
 		return err
 	}
+	a.commentPlan(ctx, p)
 	return a.printPlan(p, asJSON)
 }
 

@@ -73,6 +73,11 @@ func (a *app) runWhole(ctx context.Context, c *cli.Command, p *plan.Plan) error 
 // execute does a plan between its first and its last event, and turns the
 // result into an error unless it is good.
 func (a *app) execute(ctx context.Context, c *cli.Command, p *plan.Plan, do func(context.Context, *run) event.Result) error {
+	if a.actions != nil && p.ChangesServers() {
+		if err := a.actions.RefuseForkDeploy(); err != nil {
+			return &usageError{err}
+		}
+	}
 	r, err := a.newRun(c, p)
 	if err != nil {
 		return err

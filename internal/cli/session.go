@@ -63,7 +63,7 @@ func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
 	sinks := []event.Sink{r.log.Event, r.told.Event, r.remember}
 	if a.actions != nil {
 		r.actions = github.NewListener(a.actions)
-		sinks = append(sinks, r.actions.Event)
+		sinks = append(sinks, r.actions.Event, r.comment)
 	}
 	fan := event.Fan(sinks...)
 	r.emit = func(e event.Event) { fan(event.Masked(e, a.masker.String)) }
@@ -133,7 +133,11 @@ func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Resul
 	result.Took = time.Since(r.began)
 	result.ExitCode = exitCode(result.Outcome)
 	r.emit(event.Event{Kind: event.RunFinished, Result: &result})
-	if err := r.finish(); err != nil {
+	err := r.finish()
+	if r.actions != nil {
+		r.app.actions.Close(ctx)
+	}
+	if err != nil {
 		fmt.Fprintf(r.app.stderr, "turnout: error: report: %s\n", r.app.masker.String(err.Error()))
 	}
 	return result
