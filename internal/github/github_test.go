@@ -197,6 +197,20 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// A comment on a pull request is about the pull request, one on an issue is not.
+func TestContextOfAComment(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"issue": {"number": 7, "title": "T", "pull_request": {"url": "x"}}}`: "7",
+		`{"issue": {"number": 7, "title": "T"}}`:                               "",
+	} {
+		j := newJob(t)
+		j.event(t, "issue_comment", text)
+		if c := j.actions(t).Context(); c["pull_request"] != want || c["title"] != "T" {
+			t.Errorf("%s: %v", text, c)
+		}
+	}
+}
+
 func TestContextOfAPush(t *testing.T) {
 	j := newJob(t)
 	j.env["GITHUB_SHA"] = "cafe"
