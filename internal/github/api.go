@@ -27,14 +27,14 @@ func (a *Actions) API() *API {
 		return nil
 	}
 	a.people = &API{client: client, desk: newDesk()}
-	context := a.Context()
+	known := a.Context()
 	if a.settings.Deployments {
 		a.people.deployments = &deployments{
-			client: client, ref: context["head_sha"], log: a.RunURL(), proposed: context["pull_request"] != "",
+			client: client, ref: known["head_sha"], log: a.RunURL(), proposed: known["pull_request"] != "",
 			mark: rand.Text(), all: make(map[string]*deployment),
 		}
 	}
-	if number, err := strconv.Atoi(context["pull_request"]); err == nil && a.settings.Comment {
+	if number, err := strconv.Atoi(known["pull_request"]); err == nil && a.settings.Comment {
 		a.people.comments = &comments{client: client, number: number, all: make(map[string]*comment)}
 	}
 	return a.people
@@ -43,32 +43,31 @@ func (a *Actions) API() *API {
 // Deploy tells what has become of a target: its deployment of this job, which is
 // begun when it is first told of. States before the last one may go untold.
 func (p *API) Deploy(t Target, s Status) {
-	if p == nil || p.deployments == nil {
-		return
+	if p.deploys() {
+		p.deployments.want(t, s)
+		p.desk.add(p.deployments.errand("deployment of ", t.Name, p.deployments.sync))
 	}
-	p.deployments.want(t, s)
-	p.desk.add(p.deployments.errand("deployment of ", t.Name, p.deployments.sync))
 }
+
+func (p *API) deploys() bool { return p != nil && p.deployments != nil }
 
 // Retire tells that a target is gone: none of its deployments is active any more.
 func (p *API) Retire(name, description string) {
-	if p == nil || p.deployments == nil {
-		return
+	if p.deploys() {
+		p.desk.add(p.deployments.errand("end of ", name, func(ctx context.Context, name string) error {
+			return p.deployments.restore(ctx, name, "", description)
+		}))
 	}
-	p.desk.add(p.deployments.errand("end of ", name, func(ctx context.Context, name string) error {
-		return p.deployments.restore(ctx, name, "", description)
-	}))
 }
 
 // Restore tells that a target went back to a release that it had before: the
 // deployment of that one is active again, and no other.
-func (p *API) Restore(t Target, release, description string) {
-	if p == nil || p.deployments == nil {
-		return
+func (p *API) Restore(name, release, description string) {
+	if p.deploys() {
+		p.desk.add(p.deployments.errand("rollback of ", name, func(ctx context.Context, name string) error {
+			return p.deployments.restore(ctx, name, release, description)
+		}))
 	}
-	p.desk.add(p.deployments.errand("rollback of ", t.Name, func(ctx context.Context, name string) error {
-		return p.deployments.restore(ctx, name, release, description)
-	}))
 }
 
 // Comments reports whether there is a pull request to comment on.
@@ -77,21 +76,24 @@ func (p *API) Comments() bool { return p != nil && p.comments != nil }
 // Comment writes the comment that goes by that key on the pull request, in place
 // of what it said before. The key is the same in every run that is to find it.
 func (p *API) Comment(key, markdown string) {
-	if !p.Comments() {
-		return
+	if p.Comments() {
+		p.comments.want(key, markdown)
+		p.desk.add(errand{"comment on the pull request", "pull-requests: write", "comment", p.comments.sync})
 	}
-	p.comments.want(key, markdown)
-	p.desk.add(errand{"comment on the pull request", "pull-requests: write", "comment", p.comments.sync})
 }
 
 // Close waits a little for what is still to be told on GitHub, less where ctx is
-// cancelled, drops the rest, and warns of what could not be told.
+// cancelled, drops the rest, and warns of what could not be told. The token of a
+// fork's job may only read, which its owner can't help.
 func (a *Actions) Close(ctx context.Context) {
 	if a.people == nil {
 		return
 	}
 	var warnings []annotation
 	for _, err := range a.people.desk.close(ctx) {
+		if forbids(err) && a.Context()["fork"] == "true" {
+			continue
+		}
 		warnings = append(warnings, annotation{kind: "warning", title: "Not told on GitHub", text: err.Error()})
 	}
 	a.annotate(warnings)

@@ -248,6 +248,22 @@ func TestWithoutPermission(t *testing.T) {
 	}
 }
 
+// Whoever proposes something from a fork can't give the job a permission.
+func TestTheTokenOfAForkIsNoWarning(t *testing.T) {
+	s := githubtest.Start(t)
+	s.Refuse(func(*http.Request) *githubtest.Refusal {
+		return &githubtest.Refusal{Code: http.StatusForbidden, Message: "Resource not accessible by integration"}
+	})
+	j := at(t, s)
+	j.event(t, "pull_request", fmt.Sprintf(pullRequest, "eve/shop"))
+	a := j.actions(t)
+	a.API().Comment("k", "text")
+	a.Close(t.Context())
+	if j.log.Len() > 0 {
+		t.Errorf("log: %s", &j.log)
+	}
+}
+
 func TestNothingIsToldWithout(t *testing.T) {
 	for name, change := range map[string]func(*job){
 		"a token":     func(j *job) { delete(j.env, "INPUT_TOKEN") },

@@ -62,8 +62,8 @@ func (d *desk) add(e errand) {
 func (d *desk) work(done chan struct{}) {
 	defer close(done)
 	for {
-		e, any := d.next()
-		if !any {
+		e, ok := d.next()
+		if !ok {
 			return
 		}
 		err := d.barred[e.needs]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -61,7 +62,10 @@ func (a *Actions) RefuseForkDeploy() error {
 		return nil
 	}
 	event, err := a.event()
-	if err != nil || !event.fromFork() { // without an event there is no pull request
+	switch {
+	case err != nil && strings.HasPrefix(a.getenv("GITHUB_EVENT_NAME"), "pull_request"):
+		return fmt.Errorf("whether the pull request is from a fork can't be told, so nothing is done: %w", err)
+	case err != nil || !event.fromFork():
 		return nil
 	}
 	return fmt.Errorf("%s is from a fork and this run would change servers: nothing is done; merge first, or set the input allow_forks after reading what it means", a.subject())

@@ -86,6 +86,7 @@ func TestRefuseForkDeploy(t *testing.T) {
 		"review":     {"pull_request_review", fmt.Sprintf(pullRequest, "eve/shop"), true},
 		"push":       {"push", `{}`, false},
 		"no event":   {"schedule", `{`, false},
+		"unreadable": {"pull_request", `{`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t)

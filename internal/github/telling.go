@@ -16,13 +16,12 @@ func (l *Listener) shipping(e event.Event) {
 
 // deployed tells what a switch came to.
 func (l *Listener) deployed(s event.Switch) {
-	target := Target{Name: s.Environment}
 	switch {
-	case s.Rollback && s.Outcome == event.Succeeded:
-		l.api.Restore(target, s.Serving.Release, "rolled back to "+s.Serving.Slot)
+	case s.Rollback && s.Outcome == event.Succeeded && s.Serving.Release != "":
+		l.api.Restore(s.Environment, s.Serving.Release, "rolled back to "+s.Serving.Slot)
 	case s.Rollback, s.Outcome == event.Skipped, s.Outcome == event.Cancelled && !l.begun[s.Environment]:
 	default:
-		l.api.Deploy(target, statusOf(s))
+		l.api.Deploy(Target{Name: s.Environment}, statusOf(s))
 	}
 }
 
