@@ -108,11 +108,10 @@ func (a *app) command() *cli.Command {
 	}
 }
 
-// harmless are the commands that neither run what a spec says nor reach a machine
-// that it names; no command at all is a question for help.
+// harmless are the commands that evaluate no spec: one can read the environment,
+// and say what it read. No command at all is a question for help.
 var harmless = map[string]bool{
-	"": true, "validate": true, "fmt": true, "render": true, "export": true, "init": true, "report": true, "artifacts": true,
-	"agent": true, "version": true, "completion": true,
+	"": true, "fmt": true, "init": true, "report": true, "artifacts": true, "agent": true, "version": true, "completion": true,
 }
 
 // before settles where the command runs, whether it may, and whether it may use

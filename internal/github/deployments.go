@@ -60,6 +60,7 @@ type deployment struct {
 	id    int64 // 0: not begun
 	tried bool  // to begin it: GitHub may have done it
 	told  Status
+	alone bool // no other has to be marked as replaced by it
 }
 
 func (d *deployments) want(t Target, s Status) {
@@ -90,19 +91,18 @@ func (d *deployments) sync(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	if of.told == wanted {
-		return nil
-	}
-	if err := d.tell(ctx, of.id, wanted); err != nil {
-		return err
-	}
-	if wanted.State == Live {
-		if err := d.replace(ctx, name, of.id); err != nil {
+	if of.told != wanted {
+		if err := d.tell(ctx, of.id, wanted); err != nil {
 			return err
 		}
+		of.told, of.alone = wanted, wanted.State != Live
 	}
-	of.told = wanted
-	return nil
+	if of.alone {
+		return nil
+	}
+	err := d.replace(ctx, name, of.id)
+	of.alone = err == nil
+	return err
 }
 
 // newDeployment is the request for a deployment. Without the two fields that say

@@ -38,8 +38,8 @@ var withSecrets = map[string]bool{"pull_request_target": true, "workflow_run": t
 
 // RefuseFork is an error when the job has the repository's secrets and was
 // started by a pull request from a fork: what it checked out may be the fork's.
-// The input allow_forks lifts it. It comes before anything of a spec reaches a
-// machine.
+// The input allow_forks lifts it. It comes before a spec is evaluated: one can
+// read secrets and say them.
 func (a *Actions) RefuseFork(ctx context.Context) error {
 	name := a.getenv("GITHUB_EVENT_NAME")
 	if !withSecrets[name] || a.settings.AllowForks {
