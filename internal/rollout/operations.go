@@ -18,7 +18,7 @@ func Operations() []machine.Handler {
 		machine.Handle(acquire), machine.Handle(state.BeginEpoch), machine.Handle(state.Release), machine.Handle(state.LockStatus),
 		machine.Handle(state.Journal), machine.Handle(state.History),
 		machine.Handle(state.Guarded(state.Append)), machine.Handle(state.Guarded(state.Finish)), machine.Handle(state.Guarded(state.Record)),
-		machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Bad),
+		machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Bad), machine.Handle(release.Fits),
 		machine.Handle(state.Guarded(release.Blame)), machine.Handle(state.Guarded(release.Acquit)),
 		machine.Handle(state.Guarded(release.Receive)), machine.Handle(state.Guarded(release.Point)), machine.Handle(state.Guarded(release.Prune)),
 		machine.Handle(state.Guarded(machine.Run)), machine.Handle(machine.Tail),
