@@ -10,7 +10,6 @@ package elb
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,21 +55,11 @@ func (b Balancer) Validate() error {
 			return err
 		}
 	}
-	_, err := ParseEndpoint(b.Endpoint)
+	if b.Endpoint == "" {
+		return nil
+	}
+	_, err := value.ParseEndpoint(b.Endpoint)
 	return err
-}
-
-// ParseEndpoint returns s as the URL of an API: a scheme and a host, and nothing
-// else. Empty is that of AWS.
-func ParseEndpoint(s string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() != s {
-		return "", fmt.Errorf("%q is not the URL of an API: a scheme and a host, such as https://elasticloadbalancing.eu-central-1.amazonaws.com", s)
-	}
-	return s, nil
 }
 
 const (

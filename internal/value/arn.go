@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -22,7 +23,7 @@ var (
 	listenerARN    = regexp.MustCompile(arnStart + `listener/app/` + arnName + arnNumber + arnNumber + `\z`)
 	ruleARN        = regexp.MustCompile(arnStart + `listener-rule/app/` + arnName + arnNumber + arnNumber + arnNumber + `\z`)
 	targetGroupARN = regexp.MustCompile(arnStart + `targetgroup/` + arnName + arnNumber + `\z`)
-	instancePat    = regexp.MustCompile(`\Ai-([0-9a-f]{8}|[0-9a-f]{17})\z`)
+	instancePattern    = regexp.MustCompile(`\Ai-([0-9a-f]{8}|[0-9a-f]{17})\z`)
 )
 
 // ParseListenerARN returns s as the ARN of a listener.
@@ -49,8 +50,18 @@ func parseARN(s string, pattern *regexp.Regexp, what, example string) (ARN, erro
 
 // ParseInstance returns s as the ID of an EC2 instance.
 func ParseInstance(s string) (string, error) {
-	if !instancePat.MatchString(s) {
+	if !instancePattern.MatchString(s) {
 		return "", fmt.Errorf("%q is not the ID of an instance: i-0123456789abcdef0", s)
+	}
+	return s, nil
+}
+
+// ParseEndpoint returns s as the URL of an API: a scheme and a host, and nothing
+// else.
+func ParseEndpoint(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() != s {
+		return "", fmt.Errorf("%q is not the URL of an API: a scheme and a host, such as https://elasticloadbalancing.eu-central-1.amazonaws.com", s)
 	}
 	return s, nil
 }

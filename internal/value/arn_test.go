@@ -50,3 +50,16 @@ func TestARNRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestEndpoint(t *testing.T) {
+	for _, s := range []string{"http://127.0.0.1:4566", "https://elasticloadbalancing.eu-central-1.amazonaws.com"} {
+		if got, err := ParseEndpoint(s); got != s || err != nil {
+			t.Errorf("%q %v", got, err)
+		}
+	}
+	for _, s := range []string{"", "localhost", "ftp://a", "https://a/b", "https://user:secret@a", "https://a?b", "https://a b"} {
+		if _, err := ParseEndpoint(s); err == nil {
+			t.Errorf("%q is taken as an endpoint", s)
+		}
+	}
+}
