@@ -139,7 +139,7 @@ func (c *claims) claimBalancer(e *Environment, p *Proxy, b *body) {
 		if before == nil {
 			c.by[string(arn)] = e
 		} else if before != e {
-			c.errorf(b.header(), "Shared between environments", "%s is that of the environment %q at %s: each environment needs its own.", arn, before.Name, spot(before.Pos))
+			c.errorf(b.header(), "Shared between environments", "The ARN %s is that of the environment %q at %s: each environment needs its own.", arn, before.Name, spot(before.Pos))
 			return
 		}
 	}
