@@ -68,7 +68,7 @@ const (
 
 	// attempts and longestWait are for calls that AWS throttles or does not answer.
 	attempts    = 6
-	longestWait = 2 * time.Second
+	longestWait = time.Second
 )
 
 // Client calls the API for one balancer. It is used by several goroutines at once.
@@ -109,12 +109,9 @@ func New(ctx context.Context, b Balancer) (*Client, error) {
 // Close does nothing: a client holds nothing that would have to be given back.
 func (c *Client) Close() error { return nil }
 
-// patient tries again what is throttled, ever more slowly, and keeps below the
-// rate that AWS allows from then on.
+// patient tries again what is throttled or not answered, at ever longer distances.
+// It is not the library's adaptive mode: that holds up all calls to come after one
+// that was throttled, by seconds, and the way back has few.
 func patient() aws.Retryer {
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
-			s.MaxAttempts, s.MaxBackoff = attempts, longestWait
-		})
-	})
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, longestWait })
 }

@@ -127,12 +127,24 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// awsELB is a load balancer that can't reach this machine.
+const awsELB = `proxy "aws_elb" {
+    listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+
+    target_groups = {
+      blue  = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-blue/73e2d6bc24d8a067"
+      green = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-green/73e2d6bc24d8a068"
+    }
+  }
+`
+
 // TestUnsupported holds that what this version can't run is refused, each with
 // its place.
 func TestUnsupported(t *testing.T) {
 	stage := func(body string) string { return "pipeline \"p\" {\nstage \"a\" {\nrun = \"true\"\n" + body + "\n}\n" }
 	ssh := "server \"web\" {\nhost = \"10.0.0.1\"\n}\nserver \"twin\" {\nhost = \"10.0.0.1\"\n}\n"
-	elb := strings.Replace(strings.Replace(release, `proxy "nginx" {`, `proxy "aws_elb" {`, 1), `config = "/etc/nginx/conf.d/shop.conf"`, "", 1)
+	start := strings.Index(release, `proxy "nginx"`)
+	elb := release[:start] + awsELB + "}\n\n" + release[strings.Index(release, "pipeline"):]
 	rollback := elb[:strings.Index(elb, "pipeline")] + stage("") + "}"
 	for what, text := range map[string]string{
 		"rollback":      strings.Replace(rollback, "stage \"a\"", "rollback \"b\" {\nwhen = failed()\ndeploy {\nenvironment = environment.shop\n}\n}\nstage \"a\"", 1),

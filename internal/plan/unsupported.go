@@ -37,7 +37,7 @@ func unsupportedEnvironment(env *spec.Environment, at spec.Pos) spec.Problems {
 	var edges []*spec.Server
 	for _, p := range env.Proxies {
 		if p.Kind == spec.AWSELB {
-			all = append(all, refuse(p.Pos, "Environment %q has proxy \"aws_elb\"; nginx and haproxy can be switched.", env.Name))
+			all = append(all, beyondReach(env, p)...)
 			continue
 		}
 		edges = append(edges, p.Servers...)
@@ -75,6 +75,18 @@ func outOfReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 			}
 			all = append(all, problem(p.Pos, "Address of the proxy itself", "The proxy on %q would look for server %q at %s, which is %q itself: give server %q the address that proxies connect to, address = \"…\".",
 				edge.Name, server.Name, server.Address, edge.Name, server.Name))
+		}
+	}
+	return all
+}
+
+// beyondReach names the servers that a load balancer of AWS can't connect to. One
+// of somebody else, at an endpoint, may be anywhere.
+func beyondReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
+	var all spec.Problems
+	for _, server := range env.Servers {
+		if p.Balancer.Endpoint == "" && loopback(server.Address) {
+			all = append(all, problem(p.Pos, "Address out of reach", "The load balancer would look for server %q at %s: give the server the address that it has in the VPC, address = \"…\".", server.Name, server.Address))
 		}
 	}
 	return all

@@ -75,14 +75,20 @@ func (in Install) putBalanced(ctx context.Context, at machine.At) (Installed, er
 	if err := b.admit(state.Tags); err != nil {
 		return Installed{}, err
 	}
-	previous, err := json.Marshal(state.Tags)
+	previous, err := json.Marshal(former{state.Tags, state.Groups})
 	if err != nil {
-		panic("proxy: tags are texts: " + err.Error())
+		panic("proxy: tags and targets are plain data: " + err.Error())
 	}
 	if err := b.Mark(ctx, in.tags(live.generation()+1)); err != nil {
 		return Installed{}, err
 	}
 	return Installed{Generation: live.generation() + 1, Previous: previous}, b.fill(ctx, state, in.Active)
+}
+
+// former is what a Put found.
+type former struct {
+	Tags   map[string]string        `json:"tags"`
+	Groups map[value.Name]elb.Group `json:"groups"`
 }
 
 func (in Install) tags(generation int) map[string]string {
@@ -144,9 +150,10 @@ func (b balanced) split(t traffic) elb.Split {
 	return s
 }
 
-// restoreBalanced writes the former tags and sends all requests to a slot. Targets
-// stay: those of a slot without weight get no requests. Where a Put was broken off,
-// what there is becomes what is known.
+// restoreBalanced sends all requests to a slot and writes the former tags. Where
+// there were none of ours, who was registered since leaves again; else targets stay:
+// a slot without weight gets no requests. Where a Put was broken off, what there is
+// becomes what is known.
 func (r Restoration) restoreBalanced(ctx context.Context, at machine.At) (Restored, error) {
 	b, err := r.Site.balance(ctx, at)
 	if err != nil {
@@ -157,7 +164,7 @@ func (r Restoration) restoreBalanced(ctx context.Context, at machine.At) (Restor
 		return Restored{}, err
 	}
 	live, err := b.live(state)
-	if err != nil || live.generation() != r.Expect || live.Header == nil {
+	if err != nil || live.Header == nil || live.generation() != r.Expect {
 		return Restored{}, err
 	}
 	if err := b.admit(state.Tags); err != nil {
@@ -170,15 +177,32 @@ func (r Restoration) restoreBalanced(ctx context.Context, at machine.At) (Restor
 	}
 	tags := map[string]string{tagConfiguration: bodyID(live.Body)}
 	if r.Previous != nil {
-		var former map[string]string
-		if err := json.Unmarshal(r.Previous, &former); err != nil {
-			return Restored{}, fmt.Errorf("former tags: %w", err)
-		}
-		for _, pool := range b.Pools {
-			tags[tagRelease+string(pool.Slot)] = former[tagRelease+string(pool.Slot)]
+		if err := b.takeBack(ctx, state, r.Previous, tags); err != nil {
+			return Restored{}, err
 		}
 	}
 	return Restored{Restored: true}, b.Mark(ctx, tags)
+}
+
+// takeBack adds to tags what a Put found, and undoes what it registered at a load
+// balancer that was not ours.
+func (b balanced) takeBack(ctx context.Context, state elb.State, previous []byte, tags map[string]string) error {
+	var was former
+	if err := json.Unmarshal(previous, &was); err != nil {
+		return fmt.Errorf("what was before: %w", err)
+	}
+	tags[tagEnvironment] = was.Tags[tagEnvironment]
+	for _, pool := range b.Pools {
+		tags[tagRelease+string(pool.Slot)] = was.Tags[tagRelease+string(pool.Slot)]
+		if tags[tagEnvironment] != "" {
+			continue
+		}
+		since := elb.Missing(registered(state.Groups[pool.Slot]), registered(was.Groups[pool.Slot]))
+		if err := b.Deregister(ctx, pool.Slot, since); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readyBalanced waits until the load balancer finds every server of a slot healthy.

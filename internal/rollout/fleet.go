@@ -26,7 +26,8 @@ type host struct {
 	server  *spec.Server
 	machine machine.Machine
 	err     error  // why there is no session
-	front   bool   // it has a proxy of the environment
+	front   bool   // it keeps the journal: it has a proxy of the environment, or stands in for a load balancer
+	calls   bool   // it calls AWS for a load balancer
 	dir     string // of the lock, the epoch and the journal
 	decided bool   // "decided" may stand in its journal
 
@@ -73,6 +74,14 @@ type course struct {
 
 func (e *edge) undoing() *undo { return &e.undo }
 
+// Name is that of the host, or of the load balancer.
+func (e *edge) Name() string {
+	if e.proxy.Balancer != nil {
+		return "load balancer " + e.proxy.Balancer.Resource.Named()
+	}
+	return e.host.Name()
+}
+
 // serving reports whether the proxy has sent requests to a slot when it was looked
 // at.
 func (e *edge) serving() bool { return serving(e.live) != "" }
@@ -109,12 +118,16 @@ func reach(ctx context.Context, r Request) *fleet {
 		return hosts[server.Name]
 	}
 	for _, server := range r.Environment.Servers {
-		add(server)
+		add(server).front = balanced(r.Environment)
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
 			h := add(server)
-			h.front, h.dir = true, string(r.Environment.StateDir)
+			h.calls = h.calls || p.Balancer != nil
+			if p.Balancer == nil || !h.front { // a server of the application keeps its directory
+				h.dir = string(r.Environment.StateDir)
+			}
+			h.front = true
 		}
 	}
 	_ = together(ctx, all, func(ctx context.Context, h *host) error {
@@ -172,6 +185,9 @@ func (e *edge) locate(ctx context.Context, r Request) error {
 	}
 	pools, err := pools(r.Environment, found)
 	e.addresses, e.site = found, site(r.Environment, e.proxy, pools, r.Templates[e.proxy.Template])
+	if e.site.Balancer != nil {
+		e.site.Balancer.Instances = instances(e.proxy, found)
+	}
 	return err
 }
 

@@ -107,7 +107,7 @@ func (r *rollout) choose() error {
 	r.from = slotNamed(r.Environment, e.serves)
 	if r.from == nil {
 		return on(e, fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
-			e.site.Config, e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
+			e.site.Place(), e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
 	}
 	r.to = other(r.Environment, r.from)
 	return nil

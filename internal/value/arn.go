@@ -20,10 +20,10 @@ const (
 )
 
 var (
-	listenerARN    = regexp.MustCompile(arnStart + `listener/app/` + arnName + arnNumber + arnNumber + `\z`)
-	ruleARN        = regexp.MustCompile(arnStart + `listener-rule/app/` + arnName + arnNumber + arnNumber + arnNumber + `\z`)
-	targetGroupARN = regexp.MustCompile(arnStart + `targetgroup/` + arnName + arnNumber + `\z`)
-	instancePattern    = regexp.MustCompile(`\Ai-([0-9a-f]{8}|[0-9a-f]{17})\z`)
+	listenerARN     = regexp.MustCompile(arnStart + `listener/app/` + arnName + arnNumber + arnNumber + `\z`)
+	ruleARN         = regexp.MustCompile(arnStart + `listener-rule/app/` + arnName + arnNumber + arnNumber + arnNumber + `\z`)
+	targetGroupARN  = regexp.MustCompile(arnStart + `targetgroup/` + arnName + arnNumber + `\z`)
+	instancePattern = regexp.MustCompile(`\Ai-([0-9a-f]{8}|[0-9a-f]{17})\z`)
 )
 
 // ParseListenerARN returns s as the ARN of a listener.
