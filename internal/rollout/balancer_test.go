@@ -332,6 +332,11 @@ func TestBalancerHandEdits(t *testing.T) {
 	if !strings.Contains(drift, "were changed by hand") || !strings.Contains(drift, "30 % of the requests go to blue") {
 		t.Errorf("drift: %s", drift)
 	}
+	c.hook = func(e event.Event) {
+		if e.Kind == event.StepStarted && e.Step.Name == "ship" && c.lb.Weights(elbtest.Rule)["shop-blue"] != 0 {
+			t.Error("requests go to the slot that is to be filled")
+		}
+	}
 	c.deploy(testRelease{Version: "v3"})
 	c.serves("v3")
 	if targets := c.lb.Targets(elbtest.Green); len(targets) != 1 {
