@@ -39,9 +39,8 @@ func (c *Client) State(ctx context.Context) (State, error) {
 	s := State{Groups: make(map[value.Name]Group)}
 	var mu sync.Mutex
 	reads := []func() error{
-		func() (err error) { s.Split, err = c.Split(ctx); return err },
+		func() error { return c.readListener(ctx, &s) },
 		func() (err error) { s.Tags, err = c.Tags(ctx); return err },
-		func() (err error) { s.Entrance, err = c.entrance(ctx); return err },
 	}
 	for _, slot := range c.slots() {
 		reads = append(reads, func() error {
@@ -71,29 +70,34 @@ func first(all []func() error) error {
 	return nil
 }
 
-func (c *Client) entrance(ctx context.Context) (Entrance, error) {
-	arn := c.Resource.Balancer()
-	found, err := c.api.DescribeLoadBalancers(ctx, &api.DescribeLoadBalancersInput{LoadBalancerArns: []string{string(arn)}})
-	if err != nil {
-		return Entrance{}, explain("DescribeLoadBalancers", arn, err)
-	}
-	if len(found.LoadBalancers) != 1 {
-		return Entrance{}, fmt.Errorf("DescribeLoadBalancers: %d load balancers are %s", len(found.LoadBalancers), arn)
-	}
+// readListener reads how requests are parted, and where they come in.
+func (c *Client) readListener(ctx context.Context, s *State) error {
 	listener, err := c.listener(ctx)
 	if err != nil {
-		return Entrance{}, err
+		return err
 	}
 	actions := listener.DefaultActions
 	if c.Resource.IsRule() {
 		if actions, err = c.actions(ctx); err != nil {
-			return Entrance{}, err
+			return err
 		}
 	}
-	return Entrance{
+	if s.Split, err = c.split(actions); err != nil {
+		return err
+	}
+	arn := c.Resource.Balancer()
+	found, err := c.api.DescribeLoadBalancers(ctx, &api.DescribeLoadBalancersInput{LoadBalancerArns: []string{string(arn)}})
+	if err != nil {
+		return explain("DescribeLoadBalancers", arn, err)
+	}
+	if len(found.LoadBalancers) != 1 {
+		return fmt.Errorf("DescribeLoadBalancers: %d load balancers are %s", len(found.LoadBalancers), arn)
+	}
+	s.Entrance = Entrance{
 		Host: aws.ToString(found.LoadBalancers[0].DNSName), Port: value.Port(aws.ToInt32(listener.Port)),
 		TLS: listener.Protocol == types.ProtocolEnumHttps, Login: len(actions) > 1,
-	}, nil
+	}
+	return nil
 }
 
 // Tags reads turnout's tags of the listener or rule.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,6 +166,22 @@ func TestUnsupported(t *testing.T) {
 				t.Errorf("%s: %+v", what, problem)
 			}
 		}
+	}
+}
+
+// TestCanaryOfBalancer holds that what a load balancer can't do is named beside what
+// this version can't.
+func TestCanaryOfBalancer(t *testing.T) {
+	start := strings.Index(release, `proxy "nginx"`)
+	elb := release[:start] + awsELB + "}\n\n" + release[strings.Index(release, "pipeline"):]
+	s := read(t, strings.Replace(elb, `release     = "dist"`, "release = \"dist\"\ncanary {\nsticky = \"client_ip\"\n}", 1))
+	_, problems := plan.New(s, s.Pipelines[0])
+	var found []string
+	for _, p := range problems {
+		found = append(found, p.Summary)
+	}
+	if !slices.Contains(found, "Sticky by address") || !slices.Contains(found, "No figures") || !slices.Contains(found, "Address out of reach") {
+		t.Errorf("%v", found)
 	}
 }
 

@@ -20,6 +20,7 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 			all = append(all, refuse(stage.Deploy.Canary.Pos, "Stage %q deploys by canary; leave the canary block out for a blue/green switch.", stage.Name))
 		}
 		if stage.Deploy != nil {
+			all = append(all, balancedCanary(stage.Deploy)...)
 			all = append(all, unsupportedEnvironment(stage.Deploy.Environment, stage.Deploy.Pos)...)
 		}
 	}
@@ -75,6 +76,23 @@ func outOfReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 			}
 			all = append(all, problem(p.Pos, "Address of the proxy itself", "The proxy on %q would look for server %q at %s, which is %q itself: give server %q the address that proxies connect to, address = \"…\".",
 				edge.Name, server.Name, server.Address, edge.Name, server.Name))
+		}
+	}
+	return all
+}
+
+// balancedCanary names what a load balancer of AWS can't do in a canary.
+func balancedCanary(d *spec.Deploy) spec.Problems {
+	var all spec.Problems
+	for _, p := range d.Environment.Proxies {
+		if p.Balancer == nil || d.Canary == nil {
+			continue
+		}
+		if d.Canary.Sticky == "client_ip" {
+			all = append(all, problem(d.Canary.Pos, "Sticky by address", "The load balancer of environment %q does not part clients by their addresses: write sticky = \"cookie\", or leave it out.", d.Environment.Name))
+		}
+		if d.Canary.Analysis != nil && d.Canary.Analysis.Source == "proxy" {
+			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: let the analysis take its figures from another source.", d.Environment.Name))
 		}
 	}
 	return all

@@ -205,7 +205,8 @@ func (b balanced) takeBack(ctx context.Context, state elb.State, previous []byte
 	return nil
 }
 
-// readyBalanced waits until the load balancer finds every server of a slot healthy.
+// readyBalanced waits until the load balancer finds every server of a slot healthy,
+// or any where anyOf is set.
 func (n Selection) readyBalanced(ctx context.Context, at machine.At, anyOf bool) error {
 	b, err := n.Site.balance(ctx, at)
 	if err != nil {
@@ -215,7 +216,11 @@ func (n Selection) readyBalanced(ctx context.Context, at machine.At, anyOf bool)
 	if err != nil {
 		return err
 	}
-	pool, ok := b.pool(n.Slot)
+	return b.awaitSlot(ctx, state, n.Slot, anyOf)
+}
+
+func (b balanced) awaitSlot(ctx context.Context, state elb.State, slot value.Name, anyOf bool) error {
+	pool, ok := b.pool(slot)
 	if !ok {
 		return fmt.Errorf("not a slot of %s", b.Env)
 	}
@@ -224,9 +229,9 @@ func (n Selection) readyBalanced(ctx context.Context, at machine.At, anyOf bool)
 		return err
 	}
 	if anyOf {
-		return b.AwaitHealthy(ctx, n.Slot, targets, true)
+		return b.AwaitHealthy(ctx, slot, targets, true)
 	}
-	return b.awaitHealthy(ctx, state.Groups[n.Slot].Patience, n.Slot, targets)
+	return b.awaitHealthy(ctx, state.Groups[slot].Patience, slot, targets)
 }
 
 // doBalanced is a share or all of the requests.
@@ -251,7 +256,7 @@ func (p Portion) doBalanced(ctx context.Context, at machine.At) (Selected, error
 	from, to := b.trafficOf(state), b.traffic(p.Slot, p.Percent)
 	limited, stop := context.WithTimeout(ctx, selectTime)
 	defer stop()
-	if err := (Selection{Site: b.Site, Slot: b.growing(from, to)}).readyBalanced(limited, at, true); err != nil {
+	if err := b.awaitSlot(limited, state, b.growing(from, to), true); err != nil {
 		return Selected{}, fmt.Errorf("%w; nothing was changed", err)
 	}
 	began := time.Now()

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -107,6 +108,17 @@ func (r *rollout) undivide(ctx context.Context) (string, error) {
 	return strings.Join(did, "; "), nil
 }
 
+// newcomer is an error for a listener or rule that was never deployed to and
+// forwards elsewhere than the others serve; nil where there is none.
+func (f *fleet) newcomer() error {
+	for _, e := range f.balancers() {
+		if e.live.Header == nil && e.live.Running != nil {
+			return fmt.Errorf("%s is new to turnout and forwards to %s, which is not what the others serve: let it forward there too, then deploy again", e.site.Place(), e.live.Running.Slot)
+		}
+	}
+	return nil
+}
+
 // door is where the clients of a proxy come in: its listener, or that of the load
 // balancer.
 func (e *edge) door() *proxy.Door {
@@ -121,6 +133,9 @@ func (e *edge) door() *proxy.Door {
 func (r *rollout) reachable(ctx context.Context, e *edge) error {
 	if e.proxy.Balancer == nil || r.Environment.Probe == 0 && r.Environment.Health.HTTP == nil {
 		return nil
+	}
+	if name := e.proxy.Hostname; e.door().TLS && (name == "" || strings.HasPrefix(string(name), "*")) {
+		return errors.New("its listener speaks TLS, and the watch has to know for which name: give the proxy block the hostname that clients ask for")
 	}
 	verdict, err := health.Once.On(ctx, e.machine, health.Check{Address: e.door().Address, TCP: true, Timeout: r.Environment.Health.Timeout})
 	if err == nil && !verdict.Healthy {

@@ -347,6 +347,44 @@ func TestBalancerHandEdits(t *testing.T) {
 	}
 }
 
+// TestBalancerThatCantBeWatched ends deploys before traffic moves.
+func TestBalancerThatCantBeWatched(t *testing.T) {
+	c := newCloud(t)
+	c.deploy(testRelease{Version: "v1"})
+	c.lb.SayTLS()
+	c.env.Proxies[0].Hostname = "*.example.com"
+	c.fails(c.request(writeRelease(t, testRelease{Version: "v2"})), event.Failed, "prepare: load balancer shop: its listener speaks TLS, and the watch has to know for which name")
+	c.env.Proxies[0].Hostname = "shop.example.com"
+	result := c.fails(c.request(writeRelease(t, testRelease{Version: "v2"})), event.Failed, "watch: ")
+	if !strings.Contains(result.Reason, "connected, but no TLS") || !result.PutBack {
+		t.Errorf("%+v", result)
+	}
+	c.serves("v1")
+}
+
+// TestBalancerOfTwoListeners has a rule and a listener that is added later.
+func TestBalancerOfTwoListeners(t *testing.T) {
+	c := newCloud(t)
+	c.deploy(testRelease{Version: "v1"})
+	c.deploy(testRelease{Version: "v2"})
+	second := *c.env.Proxies[0]
+	balancer := *second.Balancer
+	second.Balancer, balancer.Resource = &balancer, elbtest.Listener
+	c.env.Proxies = append(c.env.Proxies, &second)
+	c.fails(c.request(writeRelease(t, testRelease{Version: "v3"})), event.Failed, elbtest.Listener.Resource()+" is new to turnout and forwards to blue")
+	c.lb.SetActions(elbtest.Listener, map[string]string{"Type": "forward", "TargetGroupArn": string(elbtest.Green)})
+	result := c.deploy(testRelease{Version: "v3"})
+	c.serves("v3")
+	for _, of := range []value.ARN{elbtest.Listener, elbtest.Rule} {
+		if got := c.lb.Weights(of); got["shop-blue"] != 100 || got["shop-green"] != 0 {
+			t.Errorf("%s: %v", of.Resource(), got)
+		}
+	}
+	if len(result.Proxies) != 2 || result.Proxies[0].Server != elbtest.Rule.Resource() || result.Proxies[1].Server != elbtest.Listener.Resource() {
+		t.Errorf("%+v", result.Proxies)
+	}
+}
+
 // TestBalancerStopsTheOldSlot after all of the time that it has for requests under
 // way.
 func TestBalancerStopsTheOldSlot(t *testing.T) {

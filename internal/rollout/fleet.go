@@ -54,6 +54,7 @@ type edge struct {
 	*host
 	proxy     *spec.Proxy
 	site      proxy.Site
+	among     int                   // load balancers of the environment
 	addresses map[value.Name]string // of each application server, as this host sees it
 	live      proxy.Live            // as the survey found it
 	course
@@ -74,12 +75,16 @@ type course struct {
 
 func (e *edge) undoing() *undo { return &e.undo }
 
-// Name is that of the host, or of the load balancer.
+// Name is that of the host, or of the load balancer: where there are several, of
+// its listener or rule.
 func (e *edge) Name() string {
-	if e.proxy.Balancer != nil {
-		return "load balancer " + e.proxy.Balancer.Resource.Named()
+	switch {
+	case e.proxy.Balancer == nil:
+		return e.host.Name()
+	case e.among > 1:
+		return e.proxy.Balancer.Resource.Resource()
 	}
-	return e.host.Name()
+	return "load balancer " + e.proxy.Balancer.Resource.Named()
 }
 
 // serving reports whether the proxy has sent requests to a slot when it was looked
@@ -169,6 +174,9 @@ func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *f
 				f.edges = append(f.edges, &edge{host: h, proxy: p})
 			}
 		}
+	}
+	for _, e := range f.balancers() {
+		e.among = len(f.balancers())
 	}
 	return f
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ func (r *rollout) choose() error {
 	e := r.fleet.edges[i]
 	for _, other := range r.fleet.edges[i:] {
 		if other.serves != "" && other.serves != e.serves {
-			return &disagreement{r.whereabouts()}
+			return cmp.Or(r.fleet.newcomer(), error(&disagreement{r.whereabouts()}))
 		}
 	}
 	r.from = slotNamed(r.Environment, e.serves)

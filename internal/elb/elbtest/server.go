@@ -51,6 +51,7 @@ type Server struct {
 
 	api, front *httptest.Server
 	port       int
+	protocol   string
 }
 
 // fault is what the API answers to some calls.
@@ -65,7 +66,7 @@ func New() *Server {
 		Blue: newGroup(Blue), Green: newGroup(Green),
 	}}
 	forward := func() []tree { return []tree{{"Type": "forward", "TargetGroupArn": string(Blue)}} }
-	s.actions = map[value.ARN][]tree{Listener: forward(), Rule: forward()}
+	s.actions, s.protocol = map[value.ARN][]tree{Listener: forward(), Rule: forward()}, "HTTP"
 	s.api = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.front = httptest.NewServer(http.HandlerFunc(s.pass))
 	u, _ := url.Parse(s.front.URL)
@@ -104,6 +105,13 @@ func (s *Server) Lag(reads int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lag = reads
+}
+
+// SayTLS has the API tell that the listener speaks HTTPS, which it does not.
+func (s *Server) SayTLS() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.protocol = "HTTPS"
 }
 
 // Calls are the actions that were called, in order, and then forgotten.
@@ -254,7 +262,7 @@ func (s *Server) describeListeners(form url.Values) (tree, *fault) {
 		return nil, notFound("Listener", arn)
 	}
 	return tree{"Listeners": []tree{{
-		"ListenerArn": arn, "LoadBalancerArn": string(balancer), "Port": fmt.Sprint(s.port), "Protocol": "HTTP", "DefaultActions": s.told(Listener),
+		"ListenerArn": arn, "LoadBalancerArn": string(balancer), "Port": fmt.Sprint(s.port), "Protocol": s.protocol, "DefaultActions": s.told(Listener),
 	}}}, nil
 }
 
