@@ -3,7 +3,6 @@ package value
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -11,46 +10,78 @@ import (
 // Application Load Balancer, or a target group.
 type ARN string
 
-// The forms are those of AWS's service authorization reference for Elastic Load
-// Balancing V2.
-const (
-	arnStart  = `\Aarn:aws[a-z-]{0,20}:elasticloadbalancing:[a-z]{2}[a-z0-9-]{1,30}:[0-9]{12}:`
-	arnName   = `[A-Za-z0-9-]{1,32}`
-	arnNumber = `/[0-9a-f]{16}`
-)
-
-var (
-	listenerARN     = regexp.MustCompile(arnStart + `listener/app/` + arnName + arnNumber + arnNumber + `\z`)
-	ruleARN         = regexp.MustCompile(arnStart + `listener-rule/app/` + arnName + arnNumber + arnNumber + arnNumber + `\z`)
-	targetGroupARN  = regexp.MustCompile(arnStart + `targetgroup/` + arnName + arnNumber + `\z`)
-	instancePattern = regexp.MustCompile(`\Ai-([0-9a-f]{8}|[0-9a-f]{17})\z`)
-)
-
 // ParseListenerARN returns s as the ARN of a listener.
 func ParseListenerARN(s string) (ARN, error) {
-	return parseARN(s, listenerARN, "a listener of an Application Load Balancer", "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2")
+	return parseARN(s, "a listener of an Application Load Balancer", "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2")
 }
 
 // ParseRuleARN returns s as the ARN of a listener's rule.
 func ParseRuleARN(s string) (ARN, error) {
-	return parseARN(s, ruleARN, "a rule of an Application Load Balancer", "listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee")
+	return parseARN(s, "a rule of an Application Load Balancer", "listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee")
 }
 
 // ParseTargetGroupARN returns s as the ARN of a target group.
 func ParseTargetGroupARN(s string) (ARN, error) {
-	return parseARN(s, targetGroupARN, "a target group", "targetgroup/shop-blue/73e2d6bc24d8a067")
+	return parseARN(s, "a target group", "targetgroup/shop-blue/73e2d6bc24d8a067")
 }
 
-func parseARN(s string, pattern *regexp.Regexp, what, example string) (ARN, error) {
-	if !pattern.MatchString(s) {
+// parseARN takes an ARN of the form of AWS's service authorization reference for
+// Elastic Load Balancing V2, whose resource is like the example.
+func parseARN(s, what, example string) (ARN, error) {
+	parts := strings.Split(s, ":")
+	sound := len(parts) == 6 && parts[0] == "arn" && strings.HasPrefix(parts[1], "aws") && isWord(parts[1], 32) &&
+		parts[2] == "elasticloadbalancing" && isWord(parts[3], 32) && len(parts[4]) == 12 && onlyOf(parts[4], digits) && resembles(parts[5], example)
+	if !sound {
 		return "", fmt.Errorf("%q is not the ARN of %s: arn:aws:elasticloadbalancing:eu-central-1:123456789012:%s", s, what, example)
 	}
 	return ARN(s), nil
 }
 
+const (
+	digits  = "0123456789"
+	hex     = digits + "abcdef"
+	lower   = "abcdefghijklmnopqrstuvwxyz"
+	letters = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// isWord reports whether s is a partition or a region, up to so many bytes long.
+func isWord(s string, most int) bool {
+	return s != "" && len(s) <= most && strings.Contains(lower, s[:1]) && onlyOf(s, lower+digits+"-")
+}
+
+// onlyOf reports whether every byte of s is one of those.
+func onlyOf(s, of string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return !strings.ContainsRune(of, c) })
+}
+
+// resembles reports whether a resource has the words of the example, a name where
+// that has its name, and numbers where that has numbers.
+func resembles(resource, example string) bool {
+	have, want := strings.Split(resource, "/"), strings.Split(example, "/")
+	if len(have) != len(want) {
+		return false
+	}
+	for i, part := range want {
+		switch {
+		case strings.HasPrefix(part, "shop"):
+			if have[i] == "" || len(have[i]) > 32 || !onlyOf(have[i], letters+digits+"-") {
+				return false
+			}
+		case len(part) == 16:
+			if len(have[i]) != 16 || !onlyOf(have[i], hex) {
+				return false
+			}
+		case have[i] != part:
+			return false
+		}
+	}
+	return true
+}
+
 // ParseInstance returns s as the ID of an EC2 instance.
 func ParseInstance(s string) (string, error) {
-	if !instancePattern.MatchString(s) {
+	number, found := strings.CutPrefix(s, "i-")
+	if !found || len(number) != 8 && len(number) != 17 || !onlyOf(number, hex) {
 		return "", fmt.Errorf("%q is not the ID of an instance: i-0123456789abcdef0", s)
 	}
 	return s, nil

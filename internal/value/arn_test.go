@@ -36,6 +36,11 @@ func TestARNRefused(t *testing.T) {
 	for _, s := range []string{
 		"", arnTest, arnTest + "listener/net/shop/50dc6c495c0c9188/f2f7dc8efc522ab2", arnTest + "listener/app/shop/50dc6c495c0c9188",
 		arnTest + "targetgroup/shop;x/73e2d6bc24d8a067", arnTest + "targetgroup/shop/73e2d6bc24d8a067\n",
+		arnTest + "targetgroup/shop/73e2d6bc24d8a06", arnTest + "targetgroup/shop/73e2d6bc24d8a06g", arnTest + "targetgroup//73e2d6bc24d8a067",
+		arnTest + "targetgroup/" + strings.Repeat("s", 33) + "/73e2d6bc24d8a067", arnTest + "targetgroup/shöp/73e2d6bc24d8a067",
+		strings.Replace(arnTest, "eu-central-1", "EU", 1) + "targetgroup/shop/73e2d6bc24d8a067",
+		strings.Replace(arnTest, "123456789012", "12345678901x", 1) + "targetgroup/shop/73e2d6bc24d8a067",
+		strings.Replace(arnTest, ":aws:", ":a:", 1) + "targetgroup/shop/73e2d6bc24d8a067",
 		strings.Replace(arnTest, "elasticloadbalancing", "s3", 1) + "targetgroup/shop/73e2d6bc24d8a067",
 	} {
 		for _, parse := range []func(string) (ARN, error){ParseListenerARN, ParseRuleARN, ParseTargetGroupARN} {
