@@ -14,7 +14,7 @@ Commands:
   run         run a pipeline
   task        run a task on servers
   deploy      deploy one environment
-  rollback    go back to the release in the other slot
+  rollback    go back to an earlier release
   recover     settle what an interrupted run left
   status      show what serves now
   lock        show who deploys now

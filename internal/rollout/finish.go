@@ -152,8 +152,10 @@ func (r *rollout) retire(ctx context.Context) string {
 	return "; it is stopped"
 }
 
-// cleanUp removes the oldest releases, never one that a slot refers to.
+// cleanUp marks what has turned out bad and removes the oldest releases, never one
+// that a slot refers to.
 func (r *rollout) cleanUp(ctx context.Context) (string, error) {
+	r.remark(context.WithoutCancel(ctx))
 	var removed atomic.Int64
 	err := together(context.WithoutCancel(ctx), r.fleet.apps, func(ctx context.Context, a *app) error {
 		pruned, err := perform(ctx, r, a.host, release.Prune, release.Pruning{

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
 )
 
@@ -39,9 +41,22 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	if r.from != nil {
 		view.From = string(r.from.Name)
 	}
-	view.Drift, view.Changes = r.drift(), r.membership()
+	if err := r.room(ctx); err != nil {
+		view.Problems = append(view.Problems, err.Error())
+	}
+	view.Drift, view.Changes, view.Live = r.drift(), r.membership(), r.facts()
 	r.changes(view)
 	return view, nil
+}
+
+// room finds out whether the release fits onto every server, where it is there to
+// be measured: a pipeline may have to make it first.
+func (r *rollout) room(ctx context.Context) error {
+	if r.Rollback || errors.Is(release.CheckSource(r.Release), fs.ErrNotExist) {
+		return nil
+	}
+	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
+	return release.Room(ctx, r.fleet.machines(), layout, r.Release)
 }
 
 // configs are the paths of the files that proxies are given, each once.

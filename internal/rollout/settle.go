@@ -228,6 +228,9 @@ func (r *rollout) takeBack(ctx context.Context, left *leftover) (string, error) 
 	if err := r.refill(ctx, left); err != nil {
 		return "", err
 	}
+	if err := r.blameInterrupted(ctx, left.last.ToRelease); err != nil {
+		return "", err
+	}
 	return r.settled(ctx, left, interrupted, text)
 }
 

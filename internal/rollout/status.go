@@ -7,27 +7,29 @@ import (
 	"slices"
 
 	"github.com/org/deploy-action/internal/protocol"
+	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/state"
 )
 
 // Status is what serves now in one environment, and what is known of it.
 type Status struct {
-	Environment string            `json:"environment"`
-	Proxy       string            `json:"proxy"`
-	URL         string            `json:"url"`
-	Serving     string            `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
-	Release     string            `json:"release,omitempty"`
-	Slots       map[string]string `json:"slots"`               // release in each slot, on most servers
-	Healthy     map[string]bool   `json:"healthy"`             // each slot, asked now, on every server that has it
-	Servers     []ServerStatus    `json:"servers,omitempty"`   // where there are several machines
-	Proxies     []ProxyStatus     `json:"proxies,omitempty"`   // likewise
-	Unreached   []string          `json:"unreached,omitempty"` // servers that can't be asked, and why; the rest is of the others
-	Drift       []string          `json:"drift,omitempty"`     // what is not as the last run left it
-	Changes     []string          `json:"changes,omitempty"`   // servers that have joined or left since the last deploy
-	Unsettled   string            `json:"unsettled,omitempty"` // run that was interrupted
-	Holder      *state.Holder     `json:"holder,omitempty"`    // who deploys now
-	Step        string            `json:"step,omitempty"`      // what the holder has begun last
-	History     []state.Deploy    `json:"history,omitempty"`   // newest first
+	Environment string                  `json:"environment"`
+	Proxy       string                  `json:"proxy"`
+	URL         string                  `json:"url"`
+	Serving     string                  `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
+	Release     string                  `json:"release,omitempty"`
+	Slots       map[string]string       `json:"slots"`               // release in each slot, on most servers
+	Healthy     map[string]bool         `json:"healthy"`             // each slot, asked now, on every server that has it
+	Servers     []ServerStatus          `json:"servers,omitempty"`   // where there are several machines
+	Proxies     []ProxyStatus           `json:"proxies,omitempty"`   // likewise
+	Unreached   []string                `json:"unreached,omitempty"` // servers that can't be asked, and why; the rest is of the others
+	Drift       []string                `json:"drift,omitempty"`     // what is not as the last run left it
+	Changes     []string                `json:"changes,omitempty"`   // servers that have joined or left since the last deploy
+	Bad         map[string]release.Mark `json:"bad,omitempty"`       // releases that a rollback passes over, and why
+	Unsettled   string                  `json:"unsettled,omitempty"` // run that was interrupted
+	Holder      *state.Holder           `json:"holder,omitempty"`    // who deploys now
+	Step        string                  `json:"step,omitempty"`      // what the holder has begun last
+	History     []state.Deploy          `json:"history,omitempty"`   // newest first
 }
 
 // ServerStatus is one server of the application.
@@ -77,6 +79,9 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 		status.Serving, status.Release = string(r.from.Name), r.fromID
 	}
 	if err := r.examine(ctx, status); err != nil {
+		return nil, err
+	}
+	if status.Bad, err = r.bad(ctx); err != nil {
 		return nil, err
 	}
 	return status, r.remember(ctx, status)

@@ -43,6 +43,7 @@ type Variable struct {
 	Name        string
 	Description string
 	Sensitive   bool
+	Required    bool   // has no default
 	Value       string // as text, for display; empty when Sensitive
 	Pos         Pos
 }
