@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/org/deploy-action/internal/ask"
 	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/protocol"
@@ -113,8 +114,11 @@ func (b balanced) live(state elb.State) (Live, error) {
 	body := b.body(state)
 	live := Live{Body: body, Door: &Door{
 		Address: value.Address(net.JoinHostPort(state.Entrance.Host, strconv.Itoa(int(state.Entrance.Port)))),
-		TLS:     state.Entrance.TLS, Login: state.Entrance.Login,
+		Login:   state.Entrance.Login,
 	}}
+	if state.Entrance.TLS {
+		live.Door.TLS = ask.Verified
+	}
 	switch owner := state.Tags[tagEnvironment]; owner {
 	case string(b.Env):
 		live.Exists, live.Header = true, b.header(state)

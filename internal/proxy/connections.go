@@ -75,7 +75,7 @@ func leftBehind(ctx context.Context, s Site, pool Pool) (int, error) {
 	worker := haproxyWorker(ctx, s)
 	old := haproxyProcesses(ctx, s)
 	delete(old, worker)
-	if len(old) == 0 {
+	if len(old) == 0 || worker == 0 {
 		return 0, nil
 	}
 	sockets, err := connectionsToPool(pool)

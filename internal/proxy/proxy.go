@@ -13,6 +13,7 @@ package proxy
 import (
 	"time"
 
+	"github.com/org/deploy-action/internal/ask"
 	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/value"
@@ -29,18 +30,20 @@ const (
 // Site is one environment as one proxy host serves it: all that a configuration
 // is rendered from and all that is needed to put it to work.
 type Site struct {
-	Env      value.Name     `json:"env"`
-	Kind     Kind           `json:"kind"`
-	Listen   value.Listen   `json:"listen"`
-	Hostname value.Hostname `json:"hostname,omitempty"` // empty: any
-	Pools    []Pool         `json:"pools"`              // two, sorted by slot name
-	Config   value.Path     `json:"config"`             // the file we own
-	Main     value.Path     `json:"main"`               // the proxy's main file
-	Socket   value.Path     `json:"socket,omitempty"`   // HAProxy's stats socket
-	ErrorLog value.Path     `json:"error_log,omitempty"`
-	StateDir value.Path     `json:"state_dir"`
-	Check    string         `json:"check,omitempty"`  // shell command; empty: built in
-	Reload   string         `json:"reload,omitempty"` // shell command; empty: built in
+	Env       value.Name      `json:"env"`
+	Kind      Kind            `json:"kind"`
+	Listen    value.Listen    `json:"listen"`
+	TLS       *TLS            `json:"tls,omitempty"`      // nil: plain HTTP
+	Hostname  value.Hostname  `json:"hostname,omitempty"` // empty: any
+	Pools     []Pool          `json:"pools"`              // two, sorted by slot name
+	Config    value.Path      `json:"config"`             // the file we own
+	Main      value.Path      `json:"main"`               // the proxy's main file
+	Socket    value.Path      `json:"socket,omitempty"`   // HAProxy's stats socket
+	ErrorLog  value.Path      `json:"error_log,omitempty"`
+	StateDir  value.Path      `json:"state_dir"`
+	Container value.Container `json:"container,omitempty"` // that the proxy runs in; empty: none
+	Check     string          `json:"check,omitempty"`     // shell command; empty: built in
+	Reload    string          `json:"reload,omitempty"`    // shell command; empty: built in
 
 	// Template is the text of a template of the user's, with its name for
 	// messages; empty for the built-in one.
@@ -63,6 +66,20 @@ type Site struct {
 	// Version is the proxy's, as Live.Version tells it. It only says which
 	// directives may be used; unknown ("") leaves out those not every version has.
 	Version string `json:"version,omitempty"`
+	// IPv6 is whether the machine has IPv6, as Live.IPv6 tells it. Without it,
+	// a listener for every address is one for those of IPv4.
+	IPv6 bool `json:"ipv6,omitempty"`
+}
+
+// TLS says how the listener encrypts. The proxy reads the files itself, and
+// protocols and ciphers are those of its own settings. With a template of the
+// user's every field may be empty: then it only says how to ask the listener.
+type TLS struct {
+	Certificate value.Path `json:"certificate,omitempty"` // with its chain
+	Key         value.Path `json:"key,omitempty"`         // nginx; empty: in the certificate's file
+	HTTP2       bool       `json:"http2,omitempty"`
+	// Redirect is a port on which plain HTTP is sent to the TLS listener; 0: none.
+	Redirect value.Port `json:"redirect,omitempty"`
 }
 
 // Place names what a configuration is written to: a file, or a listener or rule of
@@ -128,13 +145,15 @@ type Live struct {
 	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
 	Trouble string     `json:"trouble,omitempty"` // why Running is nil
 	Version string     `json:"version,omitempty"` // of the installed proxy, such as "1.22.1"; empty: not to be found
+	IPv6    bool       `json:"ipv6,omitempty"`    // the machine can listen on IPv6
+	Stopped string     `json:"stopped,omitempty"` // why the proxy is known not to run; empty: it runs, or that can't be told
 	Door    *Door      `json:"door,omitempty"`    // of a load balancer; nil: Site.Listen says it
 }
 
 // Door is where the clients of a load balancer come in.
 type Door struct {
 	Address value.Address `json:"address"` // its DNS name, and the port
-	TLS     bool          `json:"tls,omitempty"`
+	TLS     ask.TLS       `json:"tls,omitempty"`
 	Login   bool          `json:"login,omitempty"` // clients have to authenticate before they get to a slot
 }
 

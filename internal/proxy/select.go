@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -90,7 +89,7 @@ func (p Portion) do(ctx context.Context, at machine.At) (Selected, error) {
 	began := time.Now()
 	took, err := s.move(ctx, to)
 	if err != nil {
-		return Selected{}, &SelectError{Cause: s.explain(err), From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
+		return Selected{}, &SelectError{Cause: err, From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
 	}
 	return Selected{From: from.slot, FromShare: from.share, Took: took, Ago: time.Since(began) - took}, nil
 }
@@ -176,13 +175,4 @@ func (s Site) moveBack(ctx context.Context, t traffic) error {
 	defer stop()
 	_, err := s.move(ctx, t)
 	return err
-}
-
-// explain adds what commonly keeps nginx's workers from seeing the selector.
-func (s Site) explain(err error) error {
-	dir := s.barrier()
-	if s.Kind != NGINX || dir == "" || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return fmt.Errorf("%w (others may not search %s, so nginx's workers can't see the selector below it: chmod o+x %s)", err, dir, dir)
 }

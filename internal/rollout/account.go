@@ -160,7 +160,7 @@ func publicURL(p *spec.Proxy) string {
 	if host == "" {
 		host = "localhost"
 	}
-	return webAddress(false, host, strconv.Itoa(int(p.Listen.Port)))
+	return webAddress(p.TLS != nil, host, strconv.Itoa(int(p.Listen.Port)))
 }
 
 // webAddress is a URL without the port where it goes without saying.

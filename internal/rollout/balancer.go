@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/org/deploy-action/internal/ask"
 	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/protocol"
@@ -125,7 +126,11 @@ func (e *edge) door() *proxy.Door {
 	if e.live.Door != nil {
 		return e.live.Door
 	}
-	return &proxy.Door{Address: e.site.Listen.Local()}
+	door := &proxy.Door{Address: e.site.Listen.Local()}
+	if e.site.TLS != nil {
+		door.TLS = ask.AnyCertificate
+	}
+	return door
 }
 
 // reachable is an error where the listener of a load balancer can't be asked from
@@ -134,7 +139,7 @@ func (r *rollout) reachable(ctx context.Context, e *edge) error {
 	if e.proxy.Balancer == nil || r.Environment.Probe == 0 && r.Environment.Health.HTTP == nil {
 		return nil
 	}
-	if name := e.proxy.Hostname; e.door().TLS && (name == "" || strings.HasPrefix(string(name), "*")) {
+	if name := e.proxy.Hostname; e.door().TLS != ask.Plain && (name == "" || strings.HasPrefix(string(name), "*")) {
 		return errors.New("its listener speaks TLS, and the watch has to know for which name: give the proxy block the hostname that clients ask for")
 	}
 	verdict, err := health.Once.On(ctx, e.machine, health.Check{Address: e.door().Address, TCP: true, Timeout: r.Environment.Health.Timeout})
@@ -159,5 +164,5 @@ func (r *rollout) url() string {
 	if first.Hostname != "" && !strings.HasPrefix(string(first.Hostname), "*") {
 		host = string(first.Hostname)
 	}
-	return webAddress(door.TLS, host, port)
+	return webAddress(door.TLS != ask.Plain, host, port)
 }

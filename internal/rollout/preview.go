@@ -32,6 +32,9 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 		}
 		return nil, err
 	}
+	if err := r.fleet.stopped(); err != nil {
+		view.Problems = append(view.Problems, err.Error())
+	}
 	if request.Rollback {
 		if err := r.aim(ctx); err != nil {
 			view.Problems = append(view.Problems, err.Error())

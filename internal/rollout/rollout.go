@@ -170,9 +170,9 @@ func (r *rollout) notice(level event.Level, text, hint string) {
 // site returns what the proxy on one host renders from.
 func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template string) proxy.Site {
 	return proxy.Site{
-		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
+		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, TLS: (*proxy.TLS)(p.TLS), Hostname: p.Hostname, Pools: pools,
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
-		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+		Container: p.Container, Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
 		Balancer: balancer(p),
 	}
 }

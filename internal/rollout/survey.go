@@ -15,12 +15,15 @@ import (
 )
 
 // errForeign is a configuration file that we did not write.
-var errForeign = errors.New("was not written by turnout; move it away, or give the proxy block another config path")
+var errForeign = errors.New("move it away, or give the proxy block another config path")
 
 // survey reads what serves now and what the slots hold, decides which way the
 // switch goes, and reports what is not as the last run left it.
 func (r *rollout) survey(ctx context.Context) (string, error) {
 	if err := r.look(ctx); err != nil {
+		return "", err
+	}
+	if err := r.fleet.stopped(); err != nil {
 		return "", err
 	}
 	newer, err := r.supersededBy(ctx)
@@ -72,6 +75,18 @@ func (r *rollout) look(ctx context.Context) error {
 	return nil
 }
 
+// stopped is an error for proxies that don't run: they could not take up what a
+// switch gives them. It says so before anything is shipped or started.
+func (f *fleet) stopped() error {
+	var errs []error
+	for _, e := range f.edges {
+		if e.live.Stopped != "" {
+			errs = append(errs, on(e, fmt.Errorf("%s; start it, then try again", e.live.Stopped)))
+		}
+	}
+	return joined(errs)
+}
+
 // readSlots reads which release each slot holds on every server.
 func (r *rollout) readSlots(ctx context.Context) error {
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) (err error) {
@@ -87,9 +102,13 @@ func (r *rollout) inspect(ctx context.Context, e *edge) error {
 		return err
 	}
 	if live.Header == nil && live.Edited {
-		return fmt.Errorf("%s %w", e.site.Config, errForeign)
+		return fmt.Errorf("%s was not written by turnout; %w", e.site.Config, errForeign)
 	}
-	e.live, e.site.Version, e.serves = live, live.Version, serving(live)
+	if live.Header != nil && live.Header.Env != e.site.Env {
+		return fmt.Errorf("%s is that of environment %q; %w", e.site.Config, live.Header.Env, errForeign)
+	}
+	e.live, e.serves = live, serving(live)
+	e.site.Version, e.site.IPv6 = live.Version, live.IPv6
 	return nil
 }
 

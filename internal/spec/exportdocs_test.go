@@ -12,7 +12,7 @@ import (
 
 var (
 	docRow  = regexp.MustCompile("(?m)^\\| (?:`([a-z.]+)`|\\(top\\)) \\| (.*`.*) \\|$")
-	docWord = regexp.MustCompile("`([a-z_]+)`")
+	docWord = regexp.MustCompile("`([a-z0-9_]+)`")
 )
 
 // TestExportIsDocumented holds the fields that docs/export.md lists against those

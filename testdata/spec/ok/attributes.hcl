@@ -180,20 +180,35 @@ environment "shop" {
     main      = "/etc/nginx/main.conf"
     error_log = "/var/log/error.log"
     template  = "shop.tmpl"
+    container = "edge"
     check     = "true"
     reload    = "echo ${env("HOME")}"
+
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      key         = "/etc/ssl/shop.key"
+      http2       = false
+      redirect    = 80
+    }
   }
 
   proxy "haproxy" {
-    servers  = [server.local]
-    listen   = 81
-    hostname = "*.example.com"
-    config   = "/etc/haproxy/shop.cfg"
-    main     = "/etc/haproxy/main.cfg"
-    socket   = "/run/admin.sock"
-    template = "shop.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
+    servers   = [server.local]
+    listen    = 81
+    hostname  = "*.example.com"
+    config    = "/etc/haproxy/shop.cfg"
+    main      = "/etc/haproxy/main.cfg"
+    socket    = "/run/admin.sock"
+    template  = "shop.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
+
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      http2       = false
+      redirect    = 80
+    }
   }
 
 }
@@ -332,9 +347,16 @@ preview "shop" {
   stop     = "stop ${preview.name}"
 
   proxy "haproxy" {
-    listen   = 80
-    template = "preview.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
+    listen    = 80
+    template  = "preview.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
+
+    tls {
+      certificate = "/etc/ssl/preview.pem"
+      http2       = false
+      redirect    = 8080
+    }
   }
 }
