@@ -44,6 +44,8 @@ type app struct {
 	held map[string]string // release in each slot, as the survey found it
 	idle bool              // new in the spec: the slot that serves is not on it
 	undo undo
+
+	vacated bool // what ran in the idle slot was stopped before it was filled
 }
 
 func (a *app) undoing() *undo { return &a.undo }
