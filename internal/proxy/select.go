@@ -30,7 +30,7 @@ var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
 const selectTime = 3 * time.Second
 
 func selectSlot(ctx context.Context, _ machine.At, n Selection) (Selected, error) {
-	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx)
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred, stay: n.Stay}.do(ctx)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
@@ -86,6 +86,9 @@ func (p Portion) do(ctx context.Context) (Selected, error) {
 	}
 	began := time.Now()
 	took, err := s.move(ctx, to)
+	if err != nil && p.stay {
+		return Selected{}, fmt.Errorf("%w; %s", s.explain(err), s.whereNow(ctx))
+	}
 	if err != nil {
 		return Selected{}, &SelectError{Cause: s.explain(err), From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
 	}
@@ -125,6 +128,19 @@ func (s Site) divisible(ctx context.Context, live Live, to traffic) error {
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	return nil
+}
+
+// whereNow says where requests go after a move that was not made whole.
+func (s Site) whereNow(ctx context.Context) string {
+	answer, err := s.ask(ctx)
+	disk, errDisk := s.dialect().read(s)
+	switch {
+	case err != nil || errDisk != nil:
+		return "where requests go now is not known"
+	case answer.traffic() != disk:
+		return fmt.Sprintf("%s now, and %s after a reload", answer.traffic(), disk)
+	}
+	return fmt.Sprintf("%s as before", disk)
 }
 
 // growing is the slot that gets more requests than before, or all of them.

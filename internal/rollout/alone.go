@@ -63,6 +63,6 @@ func lead(ctx context.Context, here *machine.Local, site proxy.Site, slot value.
 	if err != nil || leads(live, slot) {
 		return err
 	}
-	_, err = proxy.Select.On(ctx, here, proxy.Selection{Site: site, Slot: slot})
+	_, err = proxy.Select.On(ctx, here, proxy.Selection{Site: site, Slot: slot, Stay: true})
 	return err
 }

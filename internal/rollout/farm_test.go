@@ -49,6 +49,12 @@ const program = "/srv/program"
 
 func newFarm(t *testing.T, servers ...string) *farm {
 	t.Helper()
+	return newFarmOn(t, func(*farm) {}, servers...)
+}
+
+// newFarmOn is newFarm on hosts that something is done to first.
+func newFarmOn(t *testing.T, prepare func(*farm), servers ...string) *farm {
+	t.Helper()
 	proxytest.Need(t, "nginx")
 	proxytest.Need(t, "haproxy")
 	f := &farm{t: t, open: make(map[string]machine.Machine), agents: make(map[string]*exec.Cmd), away: make(map[string]bool)}
@@ -61,6 +67,7 @@ func newFarm(t *testing.T, servers ...string) *farm {
 	for _, name := range append(servers, "proxy1", "proxy2") {
 		f.install(name)
 	}
+	prepare(f)
 	f.hosts.Host("proxy1").StartNGINX(t)
 	f.hosts.Host("proxy2").StartHAProxy(t)
 	f.env = f.environment(servers)

@@ -179,7 +179,7 @@ func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	if err != nil || leads(live, slot.Name) {
 		return err
 	}
-	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name})
+	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name, Stay: true})
 	return err
 }
 
