@@ -208,6 +208,9 @@ type Selection struct {
 	// Stay keeps what could be done where the rest fails: that slot is right, and
 	// the one that requests go to now is not.
 	Stay bool `json:"stay,omitempty"`
+
+	// Unready takes a slot that takes no requests, as none does.
+	Unready bool `json:"unready,omitempty"`
 }
 
 // Portion is a request to send a share of all requests to a slot.
@@ -216,5 +219,5 @@ type Portion struct {
 	Slot    value.Name `json:"slot"`
 	Percent int        `json:"percent"` // 0 to 100
 
-	stay bool // see Selection
+	stay, unready bool // see Selection
 }

@@ -30,7 +30,7 @@ var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
 const selectTime = 3 * time.Second
 
 func selectSlot(ctx context.Context, _ machine.At, n Selection) (Selected, error) {
-	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred, stay: n.Stay}.do(ctx)
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred, stay: n.Stay, unready: n.Unready}.do(ctx)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
@@ -80,9 +80,11 @@ func (p Portion) do(ctx context.Context) (Selected, error) {
 	if err := s.divisible(ctx, live, to); err != nil {
 		return Selected{}, err
 	}
-	pool, _ := s.pool(s.growing(from, to))
-	if err := s.dialect().ready(ctx, s, pool); err != nil {
-		return Selected{}, err
+	if !p.unready {
+		pool, _ := s.pool(s.growing(from, to))
+		if err := s.dialect().ready(ctx, s, pool); err != nil {
+			return Selected{}, err
+		}
 	}
 	began := time.Now()
 	took, err := s.move(ctx, to)
