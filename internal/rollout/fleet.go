@@ -28,6 +28,7 @@ type host struct {
 	err     error  // why there is no session
 	front   bool   // it has a proxy of the environment
 	dir     string // of the lock, the epoch and the journal
+	locked  bool   // this switch has its lock, as far as it knows
 	decided bool   // "decided" may stand in its journal
 
 	overtaken error // another run has taken this host over: who

@@ -32,7 +32,7 @@ func (r *rollout) rejoin(ctx context.Context) {
 		if err := r.relock(ctx, h, again); err != nil {
 			return err
 		}
-		h.machine = again
+		h.machine, h.locked = again, true
 		return nil
 	})
 }
