@@ -11,9 +11,13 @@ import (
 	"github.com/org/deploy-action/internal/state"
 )
 
-// rejoinTime bounds a new session with a host whose session was lost: the hosts
-// that can be reached wait for their way back meanwhile.
-const rejoinTime = 1500 * time.Millisecond
+// How long a new session may take with a host whose session was lost: the hosts that
+// can be reached wait for their way back meanwhile. Where none is left, as after a
+// sleep, nobody waits, and there is time to find out who has taken over.
+const (
+	rejoinTime      = 1500 * time.Millisecond
+	rejoinAfterLoss = 3500 * time.Millisecond // of all; the rest of undoTime is for the way back
+)
 
 // rejoin opens a session anew with hosts whose session was lost, so that what
 // was begun on them can be taken back. It is tried once: a host that stays away
@@ -22,12 +26,16 @@ func (r *rollout) rejoin(ctx context.Context) {
 	if r.Hurried {
 		return
 	}
-	ctx, stop := context.WithTimeout(ctx, rejoinTime)
+	ctx, stop := context.WithTimeout(ctx, rejoinAfterLoss)
 	defer stop()
 	_ = together(ctx, r.fleet.hosts(), func(ctx context.Context, h *host) error {
 		again, err := r.Machines(ctx, h.server)
-		if err != nil || again == h.machine {
+		if err != nil {
 			return err
+		}
+		if again == h.machine {
+			time.AfterFunc(rejoinTime, stop) // this one waits
+			return nil
 		}
 		if err := r.relock(ctx, h, again); err != nil {
 			return err
