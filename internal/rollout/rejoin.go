@@ -21,14 +21,18 @@ const (
 
 // rejoin opens a session anew with hosts whose session was lost, so that what
 // was begun on them can be taken back. It is tried once: a host that stays away
-// is named by whatever is tried on it next.
-func (r *rollout) rejoin(ctx context.Context) {
+// is named by whatever is tried on it next. Where one was lost, others are asked: a
+// run that has slept does not know yet that all have gone.
+func (r *rollout) rejoin(ctx context.Context, lost bool) {
 	if r.Hurried {
 		return
 	}
 	ctx, stop := context.WithTimeout(ctx, rejoinAfterLoss)
 	defer stop()
 	_ = together(ctx, r.fleet.hosts(), func(ctx context.Context, h *host) error {
+		if lost {
+			_, _ = state.LockStatus.On(ctx, h.machine, h.dir) // a session that has gone is opened anew below
+		}
 		again, err := r.Machines(ctx, h.server)
 		if err != nil {
 			return err
