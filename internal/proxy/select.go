@@ -142,7 +142,7 @@ func (s Site) whereNow(ctx context.Context) string {
 	case answer.traffic() != disk:
 		return fmt.Sprintf("%s now, and %s after a reload", answer.traffic(), disk)
 	}
-	return fmt.Sprintf("%s as before", disk)
+	return fmt.Sprintf("%s now", disk)
 }
 
 // growing is the slot that gets more requests than before, or all of them.
