@@ -29,6 +29,9 @@ func alone(ctx context.Context, o state.Orphan) error {
 	if err := json.Unmarshal(o.Entries[0].Alone, &sites); err != nil {
 		return fmt.Errorf("alone: journal: %w", err)
 	}
+	if len(sites) == 0 { // it stands in for a load balancer, and has nothing that it could move
+		return nil
+	}
 	here := machine.NewLocal("here")
 	defer here.Close()
 	var ways []proxy.Selection
@@ -36,7 +39,7 @@ func alone(ctx context.Context, o state.Orphan) error {
 		way := proxy.Selection{Site: site, Slot: value.Name(o.Entries[0].From), Stay: true}
 		var err error
 		if way.Unready, err = cutOff(ctx, way, value.Name(o.Entries[0].To)); err != nil {
-			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Config, way.Slot, err)
+			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Place(), way.Slot, err)
 		}
 		ways = append(ways, way)
 	}

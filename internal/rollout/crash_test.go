@@ -183,7 +183,7 @@ func TestCrashes(t *testing.T) {
 	f.deploy(testRelease{Version: "v1"})
 	points := f.points()
 	t.Logf("%d points in a deploy", len(points))
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 	ends := make(map[string]int)
 	old := "counted"
 	for _, victim := range []struct {
@@ -317,7 +317,7 @@ func TestSleepers(t *testing.T) {
 	f.deploy(testRelease{Version: "v0"})
 	f.deploy(testRelease{Version: "v1"})
 	points := f.points()
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 	for i, at := range sample(points, 2) {
 		t.Run(fmt.Sprintf("%s %s", at.When, at.Call), func(t *testing.T) {
 			f.t = t

@@ -292,6 +292,9 @@ func (f *farm) loadOn(proxies []*spec.Proxy, kinds ...loadtest.Kind) (stop func(
 	return func() {
 		f.t.Helper()
 		seen := stopAll()
+		if len(seen) == 0 {
+			f.t.Error("nobody has asked anything")
+		}
 		if failed := seen.Failed(); len(failed) > 0 {
 			f.t.Errorf("%d of %d requests failed, the first: %+v", len(failed), len(seen), failed[0])
 		}
