@@ -24,6 +24,9 @@ at_once := 4
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
 
+# What befalls real deploys: docs/reliability.md.
+proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|TestRace
+
 .PHONY: build demo test lint soak fuzz bench vuln clean
 
 build:
@@ -53,10 +56,8 @@ bin/actionlint:
 soak: fuzz
 	@scripts/need.sh nginx haproxy
 	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/bench
-	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact
-	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run 'TestCrashes|TestSleepers' -v ./internal/rollout
-	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/protocol
-	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run 'TestCrashes|TestSleepers|TestKilledAnywhere' -v ./internal/rollout
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact ./internal/protocol
+	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run '$(proofs)' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
 

@@ -42,9 +42,9 @@ func startApps(t testing.TB) map[value.Name]value.Address {
 }
 
 // ours is nginx or HAProxy as turnout switches it, installed with blue serving.
-func ours(t testing.TB, kind proxy.Kind) contender {
+func ours(t testing.TB, p *proxytest.Proxy) contender {
 	t.Helper()
-	site := proxytest.Start(t, kind).Site
+	site := p.Site
 	for slot, address := range startApps(t) {
 		site.Pools = append(site.Pools, proxy.Pool{Slot: slot, Addresses: []value.Address{address}})
 	}
@@ -109,8 +109,8 @@ func dense() []loadtest.Kind {
 // request at the new slot and to the last one at the old, in medians.
 func BenchmarkSwitch(b *testing.B) {
 	for name, start := range map[string]func(testing.TB) contender{
-		"nginx":       func(t testing.TB) contender { return ours(t, proxy.NGINX) },
-		"haproxy":     func(t testing.TB) contender { return ours(t, proxy.HAProxy) },
+		"nginx":       func(t testing.TB) contender { return ours(t, proxytest.StartNGINX(t)) },
+		"haproxy":     func(t testing.TB) contender { return ours(t, proxytest.StartHAProxy(t)) },
 		"kamal-proxy": kamal,
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -155,36 +155,4 @@ func pause(t testing.TB, d time.Duration) {
 func median(all []time.Duration) float64 {
 	slices.Sort(all)
 	return float64(all[len(all)/2]) / float64(time.Millisecond)
-}
-
-// TestSoakSwitches switches TURNOUT_SOAK times (10 without it) under everything
-// that clients do: none of their requests may fail.
-func TestSoakSwitches(t *testing.T) {
-	switches := 10
-	if n, err := strconv.Atoi(os.Getenv("TURNOUT_SOAK")); err == nil {
-		switches = n
-	}
-	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			c := ours(t, kind)
-			load := loadtest.Start(t.Context(), c.address, "shop", loadtest.Mix()...)
-			for i := range switches {
-				pause(t, 500*time.Millisecond)
-				if err := c.to(t.Context(), slots[(i+1)%2]); err != nil {
-					t.Error(err)
-				}
-			}
-			record := load.Stop()
-			t.Logf("%d switches, %d requests, %d failed", switches, len(record), len(record.Failed()))
-			for _, q := range record.Failed()[:min(10, len(record.Failed()))] {
-				t.Errorf("%s at %s: %s", q.Kind, q.Start.Format("15:04:05.000"), q.Error)
-			}
-			for _, name := range []string{"keep-alive", "naive keep-alive", "fresh connection", "POST 64 KiB", "slow POST 2 MB", "5 s response", "5 s stream"} {
-				if len(record.Of(name)) == 0 {
-					t.Errorf("no request of kind %q", name)
-				}
-			}
-		})
-	}
 }

@@ -47,6 +47,25 @@ func (h *Host) ReadOnly(t testing.TB, paths ...string) {
 	}
 }
 
+// FillDisk writes to the file system at a directory until not one more page is free.
+func (h *Host) FillDisk(t testing.TB, path string) {
+	t.Helper()
+	h.Exec(t, fmt.Sprintf(`! cat /dev/zero >'%s/.filler' 2>/dev/null`, path))
+}
+
+// FreeDisk takes away what FillDisk has put there.
+func (h *Host) FreeDisk(t testing.TB, path string) { t.Helper(); h.Exec(t, "rm '"+path+"/.filler'") }
+
+// Freeze makes a directory and what is below it read-only at once, for root too.
+// Files that are open for writing stay so.
+func (h *Host) Freeze(t testing.TB, path string) {
+	t.Helper()
+	h.Exec(t, fmt.Sprintf(`mount --bind '%[1]s' '%[1]s' && mount -o remount,bind,ro '%[1]s'`, path))
+}
+
+// Thaw ends what Freeze began.
+func (h *Host) Thaw(t testing.TB, path string) { t.Helper(); h.Exec(t, "umount -l '"+path+"'") }
+
 // NewHostKey gives the host another key than the fleet's KnownHosts have, as if it
 // had been installed anew or were another host.
 func (h *Host) NewHostKey(t testing.TB) {

@@ -197,7 +197,7 @@ func (m *model) alone(w *world, r, h int) bool {
 		standing.Ruling = Open
 	}
 	back := f.journal.ruling == ruledBack && f.memory == old && f.file == old
-	return Alone(standing) && w.slots[old].state == up && !back
+	return Alone(standing) && (w.slots[old].state == up || w.slots[1-old].state != up) && !back
 }
 
 // guard is the next thing that the agent does alone.

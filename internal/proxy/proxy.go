@@ -251,6 +251,13 @@ type Open struct {
 type Selection struct {
 	Site Site       `json:"site"`
 	Slot value.Name `json:"slot"`
+
+	// Stay keeps what could be done where the rest fails: that slot is right, and
+	// the one that requests go to now is not.
+	Stay bool `json:"stay,omitempty"`
+
+	// Unready takes a slot that takes no requests, as none does.
+	Unready bool `json:"unready,omitempty"`
 }
 
 // Portion is a request to send a share of all requests to a slot.
@@ -258,4 +265,6 @@ type Portion struct {
 	Site    Site       `json:"site"`
 	Slot    value.Name `json:"slot"`
 	Percent int        `json:"percent"` // 0 to 100
+
+	stay, unready bool // see Selection
 }

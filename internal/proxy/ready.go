@@ -32,11 +32,11 @@ func (n Selection) ready(ctx context.Context, at machine.At) error {
 			return err
 		}
 	}
-	return Takes(ctx, n)
+	return n.takes(ctx)
 }
 
-// Takes waits until the proxy can send requests to a slot at all, as Select does.
-func Takes(ctx context.Context, n Selection) error {
+// takes waits until the proxy can send requests to a slot at all, as Select does.
+func (n Selection) takes(ctx context.Context) error {
 	if n.Site.Balancer != nil {
 		return n.readyBalanced(ctx, machine.At{}, true)
 	}
@@ -50,22 +50,45 @@ func Takes(ctx context.Context, n Selection) error {
 	return n.Site.dialect().ready(ctx, n.Site, pool)
 }
 
+// Answers is nil as soon as one server of a slot accepts a connection from here.
+func Answers(ctx context.Context, n Selection) error {
+	pool, ok := n.Site.pool(n.Slot)
+	if !ok {
+		return fmt.Errorf("not a slot of %s", n.Site.Env)
+	}
+	answers := knock(ctx, pool)
+	var errs []error
+	for range pool.Addresses {
+		err := <-answers
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // connectTime bounds a connection to a server: the built-in templates give it as
 // long.
 const connectTime = 2 * time.Second
 
-// allAnswer is nil when every server of the pool accepts a connection. They are
-// asked side by side.
+// allAnswer is nil when every server of the pool accepts a connection.
 func allAnswer(ctx context.Context, pool Pool) error {
-	answers := make(chan error, len(pool.Addresses))
-	for _, address := range pool.Addresses {
-		go func() { answers <- answer(ctx, address) }()
-	}
+	answers := knock(ctx, pool)
 	var errs []error
 	for range pool.Addresses {
 		errs = append(errs, <-answers)
 	}
 	return errors.Join(errs...)
+}
+
+// knock connects to every server of the pool side by side, and says of each how that went.
+func knock(ctx context.Context, pool Pool) <-chan error {
+	answers := make(chan error, len(pool.Addresses))
+	for _, address := range pool.Addresses {
+		go func() { answers <- answer(ctx, address) }()
+	}
+	return answers
 }
 
 func answer(ctx context.Context, address value.Address) error {

@@ -220,6 +220,12 @@ func TestSelectRefusesADeadSlot(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		w.served("blue")
+		if _, err := proxy.Select.On(t.Context(), w.local, proxy.Selection{Site: w.site, Slot: "green", Unready: true}); err != nil {
+			t.Error(err)
+		}
+		if live := w.inspect(); live.Active != "green" || live.Running == nil || live.Running.Slot != "green" {
+			t.Errorf("told to take it as it is: %+v", live)
+		}
 	})
 }
 

@@ -29,7 +29,7 @@ var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
 const selectTime = 3 * time.Second
 
 func selectSlot(ctx context.Context, at machine.At, n Selection) (Selected, error) {
-	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx, at)
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred, stay: n.Stay, unready: n.Unready}.do(ctx, at)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
@@ -82,12 +82,17 @@ func (p Portion) do(ctx context.Context, at machine.At) (Selected, error) {
 	if err := s.divisible(ctx, live, to); err != nil {
 		return Selected{}, err
 	}
-	pool, _ := s.pool(s.growing(from, to))
-	if err := s.dialect().ready(ctx, s, pool); err != nil {
-		return Selected{}, err
+	if !p.unready {
+		pool, _ := s.pool(s.growing(from, to))
+		if err := s.dialect().ready(ctx, s, pool); err != nil {
+			return Selected{}, err
+		}
 	}
 	began := time.Now()
 	took, err := s.move(ctx, to)
+	if err != nil && p.stay {
+		return Selected{}, fmt.Errorf("%w; %s", s.explain(err), s.whereNow(ctx))
+	}
 	if err != nil {
 		return Selected{}, &SelectError{Cause: err, From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
 	}
@@ -127,6 +132,19 @@ func (s Site) divisible(ctx context.Context, live Live, to traffic) error {
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	return nil
+}
+
+// whereNow says where requests go after a move that was not made whole.
+func (s Site) whereNow(ctx context.Context) string {
+	answer, err := s.ask(ctx)
+	disk, errDisk := s.dialect().read(s)
+	switch {
+	case err != nil || errDisk != nil:
+		return "where requests go now is not known"
+	case answer.traffic() != disk:
+		return fmt.Sprintf("%s now, and %s after a reload", answer.traffic(), disk)
+	}
+	return fmt.Sprintf("%s now", disk)
 }
 
 // growing is the slot that gets more requests than before, or all of them.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/release"
@@ -268,5 +269,33 @@ func TestOneUploadAtATime(t *testing.T) {
 	}
 	for _, id := range ids {
 		same(t, f.dir, at(layout, id, ""))
+	}
+}
+
+// TestAMachineThatGoesOnTalking has one machine fail at once, and another one answer
+// when the upload is broken off already.
+func TestAMachineThatGoesOnTalking(t *testing.T) {
+	f := newForest(t, 3)
+	cause := errors.New("read-only file system")
+	receive := func(ctx context.Context, m machine.Machine, _ release.Delivery, _ io.Reader, out io.Writer) (release.Received, error) {
+		if m.Name() == "web2" {
+			return release.Received{}, cause
+		}
+		<-ctx.Done()
+		_, _ = out.Write([]byte("an answer"))
+		return release.Received{}, ctx.Err()
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := release.ShipBy(t.Context(), receive, []machine.Machine{startWeb(t, "web1"), startWeb(t, "web2")}, onto, f.dir, nil)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, cause) || !strings.HasPrefix(err.Error(), "web2: ") {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the upload does not end")
 	}
 }

@@ -35,7 +35,10 @@ func (u *upload) begin(ctx context.Context, m machine.Machine, d Delivery) *talk
 	t := &talk{name: m.Name(), what: fmt.Sprintf("ship %s to %s", u.source, d.Layout.Root), to: to, ended: make(chan struct{})}
 	t.from = bufio.NewReader(counted{from, &t.bytes})
 	t.cause = func() error { return context.Cause(ctx) }
-	t.stop = context.AfterFunc(ctx, func() { _ = to.CloseWithError(context.Cause(ctx)) }) // a pipe's Close never fails
+	t.stop = context.AfterFunc(ctx, func() {
+		_ = to.CloseWithError(context.Cause(ctx))   // a pipe's Close never fails
+		_ = from.CloseWithError(context.Cause(ctx)) // nobody reads what a machine still has to say
+	})
 	go func() {
 		defer close(t.ended)
 		t.received, t.err = u.receive(ctx, m, d, fromUs, toUs)

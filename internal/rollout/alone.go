@@ -17,12 +17,13 @@ import (
 // takes on to put its proxies back when the run is gone.
 var acquire = state.Acquire(alone)
 
-// takesTime is how long the old slot may take to show that it takes requests.
-const takesTime = 2 * time.Second
+// answerTime is how long a slot may take to show that it takes requests. What an
+// agent does alone is to be done within 2 s.
+const answerTime = 1500 * time.Millisecond
 
 // alone is what an agent does whose run has gone after traffic may have moved: it
-// sends it to the old slot again, if that takes requests. Whatever else is left
-// is for the next run.
+// sends it to the old slot again, if that takes requests, or none does. Whatever
+// else is left is for the next run.
 func alone(ctx context.Context, o state.Orphan) error {
 	var sites []proxy.Site
 	if err := json.Unmarshal(o.Entries[0].Alone, &sites); err != nil {
@@ -31,27 +32,43 @@ func alone(ctx context.Context, o state.Orphan) error {
 	if len(sites) == 0 { // it stands in for a load balancer, and has nothing that it could move
 		return nil
 	}
-	from := value.Name(o.Entries[0].From)
 	here := machine.NewLocal("here")
 	defer here.Close()
+	var ways []proxy.Selection
 	for _, site := range sites {
-		if err := takes(ctx, proxy.Selection{Site: site, Slot: from}); err != nil {
-			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Place(), from, err)
+		way := proxy.Selection{Site: site, Slot: value.Name(o.Entries[0].From), Stay: true}
+		var err error
+		if way.Unready, err = cutOff(ctx, way, value.Name(o.Entries[0].To)); err != nil {
+			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Place(), way.Slot, err)
 		}
+		ways = append(ways, way)
 	}
 	errs := []error{o.Back()}
-	for _, site := range sites {
+	for _, way := range ways {
 		if errs[0] == nil {
-			errs = append(errs, lead(ctx, here, site, from))
+			errs = append(errs, lead(ctx, here, way))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func takes(ctx context.Context, s proxy.Selection) error {
-	ctx, stop := context.WithTimeout(ctx, takesTime)
+// cutOff reports whether no server of either slot can be reached from here, as
+// where the network has gone: then nothing is lost by going back, and once it is
+// there again this host serves what the others do. An error is an old slot that does
+// not answer beside a new one that does.
+func cutOff(ctx context.Context, old proxy.Selection, to value.Name) (bool, error) {
+	ctx, stop := context.WithTimeout(ctx, answerTime)
 	defer stop()
-	return proxy.Takes(ctx, s)
+	fromNew := make(chan error, 1)
+	go func() { fromNew <- proxy.Answers(ctx, proxy.Selection{Site: old.Site, Slot: to}) }()
+	err := proxy.Answers(ctx, old)
+	if err == nil {
+		return false, nil
+	}
+	if <-fromNew == nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // leads reports whether a proxy serves a slot, now and after its next reload. One
@@ -61,11 +78,11 @@ func leads(live proxy.Live, slot value.Name) bool {
 }
 
 // lead makes a proxy of the machine that this runs on serve a slot, unless it does.
-func lead(ctx context.Context, here *machine.Local, site proxy.Site, slot value.Name) error {
-	live, err := proxy.Inspect.On(ctx, here, site)
-	if err != nil || leads(live, slot) {
+func lead(ctx context.Context, here *machine.Local, way proxy.Selection) error {
+	live, err := proxy.Inspect.On(ctx, here, way.Site)
+	if err != nil || leads(live, way.Slot) {
 		return err
 	}
-	_, err = proxy.Select.On(ctx, here, proxy.Selection{Site: site, Slot: slot})
+	_, err = proxy.Select.On(ctx, here, way)
 	return err
 }

@@ -30,8 +30,11 @@ func (r *rollout) ship(ctx context.Context) (string, error) {
 	if err := r.openJournal(ctx); err != nil {
 		return "", err
 	}
-	if r.Rollback && !r.repoint {
+	switch {
+	case r.warm:
 		return "", nil
+	case r.Rollback && !r.repoint:
+		return "", r.vacateAll(ctx)
 	}
 	for _, a := range r.fleet.apps {
 		a.undo.pushLeisure("", func(ctx context.Context) error { return r.restartFormer(ctx, a) })
@@ -66,8 +69,12 @@ func (r *rollout) receive(ctx context.Context, m machine.Machine, d release.Deli
 	return state.Guarded(release.Receive).Exchange(ctx, m, order(r, r.fleet.apps[i].host, d), in, out)
 }
 
-// point makes the idle slot the new release's on every server.
+// point makes the idle slot the new release's on every server, once nothing runs
+// there any more.
 func (r *rollout) point(ctx context.Context) error {
+	if err := r.vacateAll(ctx); err != nil {
+		return err
+	}
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		if former := a.held[string(r.to.Name)]; former != "" {
 			a.undo.push(fmt.Sprintf("%s holds %s again", r.to.Name, former), func(ctx context.Context) error { return r.pointOn(ctx, a, former) })
@@ -106,20 +113,6 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 func (r *rollout) abandon(ctx context.Context, a *app) error {
 	if err := r.command(ctx, a, r.to, "stop", r.to.Stop); err != nil {
 		r.notice(event.Warning, on(a, err).Error(), fmt.Sprintf("%s receives no traffic; see that nothing of it is left running", r.to.Name))
-	}
-	return nil
-}
-
-// restartFormer starts the release that the idle slot held before, and holds
-// again by now, so that a failed deploy leaves a rollback as quick as it found it.
-func (r *rollout) restartFormer(ctx context.Context, a *app) error {
-	former := a.held[string(r.to.Name)]
-	if !r.started || former == "" || r.Environment.KeepPrevious != spec.Warm {
-		return nil
-	}
-	if err := r.command(ctx, a, r.to, "start", r.to.Start); err != nil {
-		r.notice(event.Warning, on(a, fmt.Errorf("%s could not be started again with %s: %w", r.to.Name, former, err)).Error(),
-			"a rollback would start it again; traffic is not affected")
 	}
 	return nil
 }

@@ -42,14 +42,15 @@ type calls struct {
 	at     point
 	strike func(machine.Machine)
 
-	mu   sync.Mutex
-	seen map[string]bool // calls; true: with an entry for the journal
-	same map[machine.Machine]*watched
-	hit  bool
+	mu    sync.Mutex
+	seen  []string        // calls, in their order
+	entry map[string]bool // those with an entry for the journal
+	same  map[machine.Machine]*watched
+	hit   bool
 }
 
 func watching(at point, strike func(machine.Machine)) *calls {
-	return &calls{at: at, strike: strike, seen: make(map[string]bool), same: make(map[machine.Machine]*watched)}
+	return &calls{at: at, strike: strike, entry: make(map[string]bool), same: make(map[machine.Machine]*watched)}
 }
 
 // of is a machine whose calls are watched, the same one each time.
@@ -91,7 +92,7 @@ func (w *watched) Call(ctx context.Context, op string, request []byte, in io.Rea
 	return w.Machine.Call(ctx, op, request, in, out)
 }
 
-// describe names a call: there are no two alike in a deploy.
+// describe names what a call does.
 func (w *watched) describe(name string, request []byte) string {
 	var o struct {
 		Entry   *state.Entry
@@ -109,13 +110,19 @@ func (w *watched) describe(name string, request []byte) string {
 	return name + " on " + w.Name()
 }
 
-// reached notes a call and reports whether it is the one to strike at.
+// reached notes a call and reports whether it is the one to strike at. Of those that
+// are alike, as a stop and a start are, the second is named so.
 func (c *calls) reached(call string, request []byte) bool {
 	var o struct{ Entry *state.Entry }
 	must(json.Unmarshal(request, &o))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen[call] = o.Entry != nil
+	name := call
+	for n := 2; slices.Contains(c.seen, call); n++ {
+		call = fmt.Sprintf("%s, no. %d", name, n)
+	}
+	c.seen = append(c.seen, call)
+	c.entry[call] = o.Entry != nil
 	if c.hit || call != c.at.Call {
 		return false
 	}
@@ -132,14 +139,11 @@ func must(err error) {
 // points are all there are in a deploy, found by looking at one.
 func (f *farm) points() []point {
 	f.t.Helper()
-	c := watching(point{}, nil)
-	f.crash = c
-	f.deploy(testRelease{Version: "counted"})
-	f.crash = nil
+	c := f.watched(func() { f.deploy(testRelease{Version: "counted"}) })
 	var all []point
-	for _, call := range slices.Sorted(maps.Keys(c.seen)) {
+	for _, call := range slices.Sorted(slices.Values(c.seen)) {
 		all = append(all, point{call, before})
-		if c.seen[call] {
+		if c.entry[call] {
 			all = append(all, point{call, announced})
 		}
 		all = append(all, point{call, after})
@@ -147,12 +151,21 @@ func (f *farm) points() []point {
 	return all
 }
 
+// watched looks at all that something changes.
+func (f *farm) watched(do func()) *calls {
+	c := watching(point{}, nil)
+	f.crash = c
+	do()
+	f.crash = nil
+	return c
+}
+
 // sample leaves out all but some points, unless this is a soak.
-func sample(points []point, keep int) []point {
+func sample[P any](points []P, keep int) []P {
 	if os.Getenv("TURNOUT_SOAK") != "" {
 		return points
 	}
-	var kept []point
+	var kept []P
 	for i := range keep {
 		kept = append(kept, points[(2*i+1)*len(points)/(2*keep)])
 	}
@@ -170,7 +183,7 @@ func TestCrashes(t *testing.T) {
 	f.deploy(testRelease{Version: "v1"})
 	points := f.points()
 	t.Logf("%d points in a deploy", len(points))
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 	ends := make(map[string]int)
 	old := "counted"
 	for _, victim := range []struct {
@@ -304,14 +317,18 @@ func TestSleepers(t *testing.T) {
 	f.deploy(testRelease{Version: "v0"})
 	f.deploy(testRelease{Version: "v1"})
 	points := f.points()
-	end := f.load()
+	end := f.load(fresh, keepAlive)
 	for i, at := range sample(points, 2) {
 		t.Run(fmt.Sprintf("%s %s", at.When, at.Call), func(t *testing.T) {
 			f.t = t
 			asleep := f.sleeps(at, fmt.Sprintf("asleep-%d", i))
 			free(f)
 			f.deploy(testRelease{Version: fmt.Sprintf("another-%d", i)})
-			t.Log(asleep.wake())
+			said := asleep.wake()
+			t.Log(said)
+			if !strings.Contains(said, "has taken over in epoch") && !strings.Contains(said, "not killed: succeeded") {
+				t.Error("nobody was told which run has taken over")
+			}
 			f.serves(fmt.Sprintf("another-%d", i))
 			f.settles(fmt.Sprintf("another-%d", i))
 		})

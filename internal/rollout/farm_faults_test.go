@@ -92,6 +92,8 @@ func TestFaultsOnOneOfTwo(t *testing.T) {
 	f.must(f.run(f.request("")))
 	f.serves("v2")
 	end()
+	f.masterDies()
+	f.must(f.run(f.request("")))
 	f.suffers(fault{
 		release: testRelease{Version: "v4", Moody: true}, says: []string{"watch: proxy1 through nginx", "proxy2 through haproxy"}, outcome: event.Failed, putBack: true,
 	})
@@ -110,7 +112,7 @@ func (f *farm) proxyGoesAway() {
 	}
 	result := f.run(f.request(writeRelease(f.t, testRelease{Version: "v2"})))
 	f.hook = nil
-	if result.Outcome != event.Stranded || !strings.Contains(result.Reason, "now proxy1 serves green, proxy2 serves blue") {
+	if result.Outcome != event.Stranded || !strings.Contains(result.Reason, "now proxy1 serves green, proxy2 serves blue; blue goes on running for whatever still sends to it; once that is mended: turnout recover shop") {
 		f.t.Errorf("%s: %s", result.Outcome, result.Reason)
 	}
 	status, err := Inspect(f.t.Context(), f.request(""))
@@ -125,6 +127,25 @@ func (f *farm) proxyGoesAway() {
 		f.t.Errorf("recover: %q, %v", did, err)
 	}
 	f.sound()
+}
+
+// masterDies has nginx's master killed between the rename of its configuration and the
+// reload: its workers go on with the former one.
+func (f *farm) masterDies() {
+	f.t.Helper()
+	end := f.load(fresh, keepAlive)
+	nginx := f.env.Proxies[0]
+	f.suffers(fault{
+		happens: func(*farm) {
+			nginx.Hostname, nginx.Reload = "shop", "kill -KILL $(cat /run/nginx.pid); nginx -s reload -c /etc/nginx/nginx.conf"
+		},
+		mended: func(*farm) { nginx.Hostname, nginx.Reload = "", "" },
+		says:   []string{"prepare: proxy1: ", "No such process", "the former configuration is back and serves"}, outcome: event.Failed,
+	})
+	end()
+	f.hosts.Host("proxy1").Exec(f.t, "pkill -KILL nginx; while pgrep nginx >/dev/null; do sleep 0.01; done; nginx")
+	nginx.Hostname = "shop"
+	f.deploy(testRelease{Version: "v2"})
 }
 
 // suffers deploys while something goes wrong.

@@ -23,6 +23,7 @@ import (
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/ssh"
 	"github.com/org/deploy-action/internal/state"
 	"github.com/org/deploy-action/internal/value"
 )
@@ -38,6 +39,7 @@ type farm struct {
 	open   map[string]machine.Machine
 	agents map[string]*exec.Cmd
 	away   map[string]bool // hosts that no agent can be started on
+	dialer *ssh.Dialer     // reaches them over the network; nil: nothing can come between
 	crash  *calls          // what is done to the deploys of this process; nil: nothing
 	hook   func(event.Event)
 	notes  []string
@@ -48,6 +50,12 @@ type farm struct {
 const program = "/srv/program"
 
 func newFarm(t *testing.T, servers ...string) *farm {
+	t.Helper()
+	return newFarmOn(t, func(*farm) {}, servers...)
+}
+
+// newFarmOn is newFarm on hosts that something is done to first.
+func newFarmOn(t *testing.T, prepare func(*farm), servers ...string) *farm {
 	t.Helper()
 	proxytest.Need(t, "nginx")
 	proxytest.Need(t, "haproxy")
@@ -61,6 +69,7 @@ func newFarm(t *testing.T, servers ...string) *farm {
 	for _, name := range append(servers, "proxy1", "proxy2") {
 		f.install(name)
 	}
+	prepare(f)
 	f.hosts.Host("proxy1").StartNGINX(t)
 	f.hosts.Host("proxy2").StartHAProxy(t)
 	f.env = f.environment(servers)
@@ -128,6 +137,13 @@ func (f *farm) get(ctx context.Context, server *spec.Server) (machine.Machine, e
 	if f.away[name] {
 		return nil, fmt.Errorf("%s: unreachable: no route to host", name)
 	}
+	if f.dialer != nil {
+		m, err := f.dialer.Machine(ctx, server)
+		if err == nil && f.crash != nil {
+			m = f.crash.of(m)
+		}
+		return m, err
+	}
 	m := f.open[name]
 	if m == nil || f.agents[name].ProcessState != nil {
 		var cmd *exec.Cmd
@@ -170,6 +186,7 @@ func (f *farm) killAgent(host string) {
 // byHand are what a test does to a host without asking for the lock.
 var byHand = []machine.Handler{
 	machine.Handle(machine.Run), machine.Handle(proxy.Select), machine.Handle(state.Append), machine.Handle(state.Record), machine.Handle(state.Finish),
+	machine.Handle(ssh.Describe("test")), // asked first by who comes over SSH
 }
 
 // serveAgent is the process of an agent.
@@ -256,9 +273,11 @@ func (f *farm) sound() *Status {
 
 // load is clients at work on every proxy. Where configurations change, clients
 // must not keep connections: nginx closes them when it reloads.
-func (f *farm) load(kinds ...loadtest.Kind) (stop func()) {
+func (f *farm) load(kinds ...loadtest.Kind) (stop func()) { return f.loadOn(f.env.Proxies, kinds...) }
+
+func (f *farm) loadOn(proxies []*spec.Proxy, kinds ...loadtest.Kind) (stop func()) {
 	var all []*loadtest.Load
-	for _, p := range f.env.Proxies {
+	for _, p := range proxies {
 		address := value.Address(p.Servers[0].Address + ":80")
 		all = append(all, loadtest.Start(context.Background(), address, "shop", kinds...))
 	}
@@ -273,6 +292,9 @@ func (f *farm) load(kinds ...loadtest.Kind) (stop func()) {
 	return func() {
 		f.t.Helper()
 		seen := stopAll()
+		if len(seen) == 0 {
+			f.t.Error("nobody has asked anything")
+		}
 		if failed := seen.Failed(); len(failed) > 0 {
 			f.t.Errorf("%d of %d requests failed, the first: %+v", len(failed), len(seen), failed[0])
 		}

@@ -29,6 +29,7 @@ type host struct {
 	front   bool   // it keeps the journal: it has a proxy of the environment, or stands in for a load balancer
 	calls   bool   // it calls AWS for a load balancer
 	dir     string // of the lock, the epoch and the journal
+	locked  bool   // this switch has its lock, as far as it knows
 	decided bool   // "decided" may stand in its journal
 
 	overtaken error // another run has taken this host over: who
@@ -45,6 +46,8 @@ type app struct {
 	held map[string]string // release in each slot, as the survey found it
 	idle bool              // new in the spec: the slot that serves is not on it
 	undo undo
+
+	vacated bool // what ran in the idle slot was stopped before it was filled
 }
 
 func (a *app) undoing() *undo { return &a.undo }

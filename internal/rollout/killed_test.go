@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
@@ -26,6 +27,9 @@ type doomed struct {
 	Step        string
 	At          point // on hosts: where, if not at a step
 	Sleeps      bool  // it is stopped there, not killed
+
+	ID    string // of the run; "doomed" without one
+	Began time.Time
 }
 
 // runAndDie is the process of a doomed run.
@@ -42,8 +46,12 @@ func runAndDie() {
 // run does not return.
 func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machine, error)) {
 	result := Run(context.Background(), Request{
-		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"}, Machines: machines,
+		Environment: d.Environment, Release: d.Release, Machines: machines,
+		Run: Identity{ID: or(d.ID, "doomed"), Command: "deploy", Began: d.Began},
 		Emit: func(e event.Event) {
+			if e.Kind == event.StepFinished {
+				fmt.Println("step", e.Step.Name, time.Now().UnixNano())
+			}
 			if d.Kind != "" && e.Kind == d.Kind && e.Step.Name == d.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}

@@ -82,7 +82,7 @@ func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error)
 	grants := make([]state.Grant, len(hosts))
 	err = together(ctx, hosts[1:], func(ctx context.Context, h *host) (err error) {
 		i := slices.Index(hosts, h)
-		grants[i], err = acquire.On(ctx, h.machine, w.claim(h))
+		grants[i], err = w.acquire(ctx, h)
 		standing[i] = grants[i].Epoch
 		return err
 	})
@@ -102,7 +102,7 @@ func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error)
 // await takes the lock on one host, as soon as it is free.
 func (w *wait) await(ctx context.Context, h *host) (state.Grant, error) {
 	for {
-		grant, err := acquire.On(ctx, h.machine, w.claim(h))
+		grant, err := w.acquire(ctx, h)
 		if err != nil || grant.Held {
 			return grant, on(h, err)
 		}
@@ -110,6 +110,13 @@ func (w *wait) await(ctx context.Context, h *host) (state.Grant, error) {
 			return grant, err
 		}
 	}
+}
+
+// acquire tries to take the lock on one host, once.
+func (w *wait) acquire(ctx context.Context, h *host) (state.Grant, error) {
+	grant, err := acquire.On(ctx, h.machine, w.claim(h))
+	h.locked = err == nil && grant.Held
+	return grant, err
 }
 
 // pause lets some time pass and tells once for whom.
@@ -154,10 +161,14 @@ func (r *rollout) reign(ctx context.Context, hosts []*host, standing []protocol.
 	return r.claimBalancers(ctx)
 }
 
-// unlock gives the lock back everywhere. It is free in any case when the
-// session ends.
+// unlock gives the lock back wherever this switch has it: the session may hold that
+// of another one of the same run. It is free in any case when the session ends.
 func (r *rollout) unlock(ctx context.Context) error {
 	return together(context.WithoutCancel(ctx), r.fleet.hosts(), func(ctx context.Context, h *host) error {
+		if !h.locked {
+			return nil
+		}
+		h.locked = false
 		_, err := state.Release.On(ctx, h.machine, h.dir)
 		return err
 	})

@@ -27,12 +27,12 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
-		r.rejoin(ctx)
+		r.rejoin(ctx, errors.Is(cause, machine.ErrLost))
 		return r.unwind(ctx, cancelled, r.ruleBack(ctx))
 	})
 	_ = r.stopProbers(ctx) // they end with the session in any case
 	if err != nil {
-		return &strandedError{cause: cause, undo: err, now: r.whereabouts()}
+		return &strandedError{cause: cause, undo: err, now: r.whereabouts(), next: r.next()}
 	}
 	r.account.putBack = true
 	if !r.Rollback {
@@ -89,14 +89,26 @@ func (r *rollout) whereabouts() string {
 	return strings.Join(all, ", ")
 }
 
+// next is what a person does about a switch that is stranded. Another run that has
+// taken over does it by itself.
+func (r *rollout) next() string {
+	for _, h := range r.fleet.hosts() {
+		if h.overtaken != nil {
+			return ""
+		}
+	}
+	return fmt.Sprintf("; %s goes on running for whatever still sends to it; once that is mended: turnout recover %s", r.to.Name, r.Environment.Name)
+}
+
 // strandedError is a switch that failed and could not be put back.
 type strandedError struct {
 	cause, undo error
 	now         string // what each proxy serves
+	next        string // to be done
 }
 
 func (e *strandedError) Error() string {
-	return fmt.Sprintf("%v; and putting it back failed: %v; now %s", e.cause, e.undo, e.now)
+	return fmt.Sprintf("%v; and putting it back failed: %v; now %s%s", e.cause, e.undo, e.now, e.next)
 }
 
 func (e *strandedError) Unwrap() []error { return []error{e.cause, e.undo} }

@@ -11,28 +11,40 @@ import (
 	"github.com/org/deploy-action/internal/state"
 )
 
-// rejoinTime bounds a new session with a host whose session was lost: the hosts
-// that can be reached wait for their way back meanwhile.
-const rejoinTime = 1500 * time.Millisecond
+// How long a new session may take with a host whose session was lost: the hosts that
+// can be reached wait for their way back meanwhile. Where none is left, as after a
+// sleep, nobody waits, and there is time to find out who has taken over.
+const (
+	rejoinTime      = 1500 * time.Millisecond
+	rejoinAfterLoss = 3500 * time.Millisecond // of all; the rest of undoTime is for the way back
+)
 
 // rejoin opens a session anew with hosts whose session was lost, so that what
 // was begun on them can be taken back. It is tried once: a host that stays away
-// is named by whatever is tried on it next.
-func (r *rollout) rejoin(ctx context.Context) {
+// is named by whatever is tried on it next. Where one was lost, others are asked: a
+// run that has slept does not know yet that all have gone.
+func (r *rollout) rejoin(ctx context.Context, lost bool) {
 	if r.Hurried {
 		return
 	}
-	ctx, stop := context.WithTimeout(ctx, rejoinTime)
+	ctx, stop := context.WithTimeout(ctx, rejoinAfterLoss)
 	defer stop()
 	_ = together(ctx, r.fleet.hosts(), func(ctx context.Context, h *host) error {
+		if lost {
+			_, _ = state.LockStatus.On(ctx, h.machine, h.dir) // a session that has gone is opened anew below
+		}
 		again, err := r.Machines(ctx, h.server)
-		if err != nil || again == h.machine {
+		if err != nil {
 			return err
+		}
+		if again == h.machine {
+			time.AfterFunc(rejoinTime, stop) // this one waits
+			return nil
 		}
 		if err := r.relock(ctx, h, again); err != nil {
 			return err
 		}
-		h.machine = again
+		h.machine, h.locked = again, true
 		return nil
 	})
 }

@@ -184,7 +184,7 @@ func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	if err != nil || leads(live, slot.Name) {
 		return err
 	}
-	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name})
+	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name, Stay: true})
 	return err
 }
 
@@ -355,13 +355,23 @@ func (r *rollout) reprove(ctx context.Context, e *edge) error {
 }
 
 // refill points the idle slot to the release it held before the interrupted run,
-// where that is, so that a rollback does not find one that never served.
+// where that is, so that a rollback does not find one that never served, nor one
+// that still runs under the name of another.
 func (r *rollout) refill(ctx context.Context, left *leftover) error {
-	former := left.last.Former
-	if former == "" {
+	former, slot := left.last.Former, slotNamed(r.Environment, value.Name(left.last.To))
+	if former == "" || slot == nil {
 		return nil
 	}
+	if err := r.readSlots(ctx); err != nil {
+		return err
+	}
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
+		if a.held[string(slot.Name)] == former {
+			return nil
+		}
+		if err := r.vacate(ctx, a, slot); err != nil {
+			return err
+		}
 		at := release.Pointing{Root: string(r.Environment.Root), Slot: left.last.To, ID: former}
 		_, err := perform(ctx, r, a.host, release.Point, at)
 		if errors.Is(err, fs.ErrNotExist) && len(r.fleet.apps) > 1 {

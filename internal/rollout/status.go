@@ -204,7 +204,8 @@ func merge(pasts []state.Past) state.Past {
 			}
 		}
 	}
-	slices.SortStableFunc(all.Deploys, func(a, b state.Deploy) int { return b.Time.Compare(a.Time) })
+	// By their ends: one that waited for the lock may have begun before another.
+	slices.SortStableFunc(all.Deploys, func(a, b state.Deploy) int { return b.Time.Add(b.Took).Compare(a.Time.Add(a.Took)) })
 	all.Deploys = all.Deploys[:min(len(all.Deploys), state.HistoryLength)]
 	return all
 }

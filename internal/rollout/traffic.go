@@ -182,6 +182,10 @@ func (r *rollout) moveBack(ctx context.Context, e *edge) error {
 	err := r.lead(ctx, e, r.from)
 	if err == nil {
 		e.serves, e.doubt = r.from.Name, ""
+		return nil
+	}
+	if live, unknown := proxy.Inspect.On(ctx, e.machine, e.site); unknown == nil && live.Running != nil {
+		e.serves, e.doubt = live.Running.Slot, ""
 	}
 	return err
 }

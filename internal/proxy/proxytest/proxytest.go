@@ -199,6 +199,21 @@ func kill(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
+// Processes are the numbers of all processes that the proxy has now.
+func (p *Proxy) Processes() []int {
+	p.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
+	must(p.t, err)
+	var own []int
+	for _, path := range all {
+		pid, _ := strconv.Atoi(filepath.Base(path))
+		if group, err := syscall.Getpgid(pid); err == nil && group == p.cmd.Process.Pid {
+			own = append(own, pid)
+		}
+	}
+	return own
+}
+
 // Reload reloads the proxy as an administrator would, for reasons of his own.
 func (p *Proxy) Reload() {
 	p.t.Helper()
