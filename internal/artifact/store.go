@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/org/deploy-action/internal/value"
 )
@@ -33,7 +34,9 @@ const (
 )
 
 // runPattern is what a run may be called: it becomes a folder.
-var runPattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]{0,63}\z`)
+var runPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]{0,63}\z`)
+})
 
 // Store keeps the artifacts of a workspace.
 type Store struct{ workspace string }
@@ -71,7 +74,7 @@ func names(root *os.Root) ([]string, error) {
 // runs are the runs of which an artifact is kept, newest first: their ids begin
 // with the time.
 func runs(root *os.Root, name string) ([]string, error) {
-	all, err := subfolders(root, path.Join(Dir, name), runPattern.MatchString)
+	all, err := subfolders(root, path.Join(Dir, name), runPattern().MatchString)
 	slices.Reverse(all)
 	return all, err
 }
