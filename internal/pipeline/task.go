@@ -24,10 +24,6 @@ const (
 	shownServers = 5
 )
 
-// onServer runs the script that follows as stages do, in bash where there is
-// one, with one process and one round trip.
-const onServer = `if command -v bash >/dev/null; then exec bash --noprofile --norc -e -o pipefail -c "$0"; else exec /bin/sh -e -c "$0"; fi`
-
 // task is a task being run, in one attempt of its stage.
 type task struct {
 	in    *run
@@ -90,7 +86,7 @@ func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number 
 	}
 	of := t.stage.Task
 	request := machine.Command{
-		Args: []string{"/bin/sh", "-c", onServer, of.Run}, Timeout: of.Timeout, Grace: t.in.grace(t.stage),
+		Script: of.Run, Timeout: of.Timeout, Grace: t.in.grace(t.stage),
 		Env: maps.Clone(of.Env),
 	}
 	if request.Env == nil {
