@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.hosts, "hosts", "1,10,50,200", "numbers of servers for one command")
 	flag.StringVar(&o.measure, "measure", "command,five,metrics", "what to measure")
 	flag.StringVar(&o.beside, "beside", "drone-ssh,pssh,clush,ansible", "whom to measure beside turnout, of those that are there; none: nobody")
-	flag.IntVar(&o.rounds, "rounds", 5, "runs of each; of what took more than 5 s in its first, one")
+	flag.IntVar(&o.rounds, "rounds", 5, "runs of each; of a peer that took more than 5 s in its first, one")
 	flag.StringVar(&o.turnout, "turnout", "bin/turnout", "the program to measure")
 	flag.StringVar(&o.droneSSH, "drone-ssh", "", "drone-ssh, the program within appleboy/ssh-action; left out where it is not named")
 	flag.Parse()
@@ -124,7 +124,7 @@ func (o options) show(ctx context.Context, bench *beside.Bench, title string, s 
 	}
 	var quick, slow []beside.Contender
 	for i, m := range first {
-		if m.Wall > slowest {
+		if m.Wall > slowest && i > 1 { // all but the floor and turnout
 			slow = append(slow, all[i])
 		} else {
 			quick = append(quick, all[i])
@@ -141,8 +141,8 @@ func (o options) show(ctx context.Context, bench *beside.Bench, title string, s 
 	return beside.Table(os.Stdout, title, append(measured, once...))
 }
 
-// slowest is what a run may take, in ms, to be repeated: the rest are so far off
-// that their noise does not matter.
+// slowest is what a peer's run may take, in ms, to be repeated: the rest are so far
+// off that their noise does not matter.
 const slowest = 5000
 
 // has reports whether a peer is wanted and there.

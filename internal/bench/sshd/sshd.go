@@ -22,6 +22,9 @@ const (
 // Site is what all servers of a benchmark share: keys, and the user's home.
 type Site struct{ dir string }
 
+// Here is the site that was made in a folder.
+func Here(dir string) Site { return Site{dir} }
+
 // Key is the file of the key that may log in.
 func (s Site) Key() string { return s.path("id") }
 
@@ -76,7 +79,8 @@ MaxSessions 100
 Subsystem sftp internal-sftp
 `
 
-// Server is one sshd.
+// Server is one sshd, process 1 of its own: whatever it leaves behind is its to
+// wait for, and ends with it.
 type Server struct{ process *exec.Cmd }
 
 // Start starts a server and waits until somebody can log in.
@@ -86,7 +90,7 @@ func (s Site) Start(ctx context.Context, l Listener) (*Server, error) {
 		return nil, err
 	}
 	script := `set -e; while [ "$1" != sshd ]; do mount --bind "$1" "$2"; shift 2; done; exec /usr/sbin/sshd -D -f "$2" -E "$3"`
-	args := []string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}
+	args := []string{"--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh"}
 	for _, mount := range append([][2]string{{s.path("passwd"), "/etc/passwd"}, {s.path("shadow"), "/etc/shadow"}}, l.Mounts...) {
 		args = append(args, mount[0], mount[1])
 	}
@@ -135,14 +139,11 @@ const ending = time.Second
 // CPU is what the server and all connections that have ended took so far, in ms:
 // proc_pid_stat(5), utime to cstime, in hundredths of a second.
 func (s *Server) CPU() float64 {
-	proc := fmt.Sprintf("/proc/%d", s.process.Process.Pid)
-	for began := time.Now(); time.Since(began) < ending; time.Sleep(5 * time.Millisecond) {
-		children, err := os.ReadFile(proc + "/task" + strings.TrimPrefix(proc, "/proc") + "/children")
-		if err != nil || len(children) == 0 {
-			break
-		}
+	pid := children(fmt.Sprint(s.process.Process.Pid))
+	for began := time.Now(); children(pid) != "" && time.Since(began) < ending; {
+		time.Sleep(5 * time.Millisecond)
 	}
-	text, err := os.ReadFile(proc + "/stat")
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0
 	}
@@ -156,7 +157,16 @@ func (s *Server) CPU() float64 {
 	return total * 10
 }
 
-// Stop ends the server. Connections go on until their clients end them.
+// children are those of a process, as proc(5) lists them.
+func children(pid string) string {
+	text, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+	if err != nil {
+		return "" // it has ended
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Stop ends the server and all connections.
 func (s *Server) Stop() {
 	_ = s.process.Process.Kill()
 	_ = s.process.Wait()
