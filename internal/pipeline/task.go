@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -82,7 +81,7 @@ func (t *task) visit(ctx context.Context, server *spec.Server) bool {
 func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number int) event.Result {
 	m, err := t.in.Machines(ctx, server)
 	if err != nil {
-		return l.failure(ctx, err)
+		return l.onServer(l.result(ctx, machine.Exit{}, err))
 	}
 	of := t.stage.Task
 	request := machine.Command{
@@ -94,16 +93,12 @@ func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number 
 	}
 	request.Env["TURNOUT_TASK"], request.Env["TURNOUT_SERVER"], request.Env["TURNOUT_RUN_ID"] = of.Name, l.server, t.in.RunID
 	exit, err := t.in.stream(ctx, m, request, l, attempt{number, of.Retry.Attempts + 1})
-	if errors.Is(err, machine.ErrLost) {
-		return l.failure(ctx, err)
-	}
-	return l.result(ctx, exit, err)
+	return l.onServer(l.result(ctx, exit, err))
 }
 
-// failure is that of a server that can't be reached, or no longer. Its name stands
-// before it wherever it is told.
-func (l *log) failure(ctx context.Context, err error) event.Result {
-	result := l.result(ctx, machine.Exit{}, err)
+// onServer leaves out the name of a server that can't be reached, or no longer: it
+// stands before the result wherever that is told.
+func (l *log) onServer(result event.Result) event.Result {
 	result.Reason = strings.TrimPrefix(result.Reason, l.server+": ")
 	return result
 }
