@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(roleVariable) {
 	case "agent":
-		err = machine.Agent{Handlers: []machine.Handler{machine.Handle(release.Receive), machine.Handle(release.Prune)}}.Serve(context.Background(), os.Stdin, os.Stdout)
+		err = machine.Agent{Handlers: []machine.Handler{
+			machine.Handle(release.Receive), machine.Handle(release.Prune), machine.Handle(release.Fits),
+		}}.Serve(context.Background(), os.Stdin, os.Stdout)
 	case "client":
 		err = shipAsClient(os.Args[1], os.Args[2])
 	default:

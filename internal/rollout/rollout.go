@@ -14,6 +14,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
@@ -32,10 +33,12 @@ const (
 type Request struct {
 	Environment *spec.Environment
 	Release     string // directory or archive to ship; unused in a rollback
-	Rollback    bool   // go back to the release in the other slot
+	Rollback    bool   // go back to an earlier release
+	To          string // that a rollback goes to; empty: the newest good one
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
 	Hurried bool
+	Planned []plan.Fact // what must be live for the switch to start; nil: anything
 	Pos     spec.Pos
 
 	Run      Identity
@@ -170,6 +173,7 @@ func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template str
 		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
 		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+		Balancer: balancer(p),
 	}
 }
 
