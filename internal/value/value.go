@@ -39,6 +39,7 @@ type Address string
 // expressions for them was a tenth of what the start of an agent took.
 const (
 	maxName     = 63
+	maxRun      = 64
 	maxLabel    = 63
 	maxHostname = 253
 	maxURLPath  = 201
@@ -58,6 +59,12 @@ func ParseName(s string) (Name, error) {
 
 func isName(s string) bool {
 	return s != "" && len(s) <= maxName && strings.Contains(lower, s[:1]) && onlyOf(s, lower+digits+"_-")
+}
+
+// IsRun reports whether s may be the ID of a run, which becomes a folder: a
+// lower-case letter or a digit, then up to 63 of a-z, 0-9, _ and -.
+func IsRun(s string) bool {
+	return s != "" && len(s) <= maxRun && strings.Contains(lower+digits, s[:1]) && onlyOf(s, lower+digits+"_-")
 }
 
 // ParseHostname returns s, in lower case, as a Hostname.

@@ -102,6 +102,17 @@ func listen(s string) (string, error) {
 	return v.String(), nil
 }
 
+func TestRuns(t *testing.T) {
+	for run, want := range map[string]bool{
+		"20261123t184501z-k3v9qz": true, "1": true, "a" + strings.Repeat("b", 63): true,
+		"": false, "a" + strings.Repeat("b", 64): false, "-a": false, "A": false, "a/b": false, "..": false, "a\n": false,
+	} {
+		if value.IsRun(run) != want {
+			t.Errorf("%q: %v", run, !want)
+		}
+	}
+}
+
 func TestLocalAddress(t *testing.T) {
 	for listener, want := range map[string]value.Address{
 		"80": "127.0.0.1:80", "0.0.0.0:80": "127.0.0.1:80", "[::]:80": "[::1]:80", "10.0.0.5:80": "10.0.0.5:80",
