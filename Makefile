@@ -30,7 +30,7 @@ proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|T
 .PHONY: build demo test lint soak fuzz bench vuln clean
 
 build:
-	@CGO_ENABLED=0 go build -trimpath -o bin/turnout ./cmd/turnout
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/turnout ./cmd/turnout
 
 demo: build
 	@scripts/need.sh $(PROXY) git bash curl
@@ -56,7 +56,7 @@ bin/actionlint:
 soak: fuzz
 	@scripts/need.sh nginx haproxy
 	@TURNOUT_SOAK=$(SWITCHES) go test -timeout 2h -count 1 -run Soak -v ./internal/bench
-	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact ./internal/protocol
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact ./internal/protocol ./internal/release
 	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run '$(proofs)' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
@@ -72,7 +72,7 @@ bench: build bin/task
 	@scripts/need.sh nginx haproxy gcc bash make ninja-build openssh-server rsync zstd
 	@go run ./internal/bench/engine $(ENGINE)
 	@test "$$(id -u)" != 0 || go run ./internal/bench/servers
-	@go run ./internal/bench/upload $(UPLOAD)
+	@test "$$(id -u)" != 0 || go run ./internal/bench/upload $(UPLOAD)
 	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
 	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret ./internal/console
 

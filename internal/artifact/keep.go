@@ -58,7 +58,7 @@ func (o Order) check() error {
 	if _, err := value.ParseName(o.Name); err != nil {
 		return fmt.Errorf("artifact: %w", err)
 	}
-	if !runPattern.MatchString(o.Run) {
+	if !value.IsRun(o.Run) {
 		return fmt.Errorf("artifact %s: %q can't be the id of a run", o.Name, o.Run)
 	}
 	return nil

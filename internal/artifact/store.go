@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,9 +30,6 @@ const (
 	dirMode  fs.FileMode = 0o700
 	fileMode fs.FileMode = 0o600
 )
-
-// runPattern is what a run may be called: it becomes a folder.
-var runPattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]{0,63}\z`)
 
 // Store keeps the artifacts of a workspace.
 type Store struct{ workspace string }
@@ -71,7 +67,7 @@ func names(root *os.Root) ([]string, error) {
 // runs are the runs of which an artifact is kept, newest first: their ids begin
 // with the time.
 func runs(root *os.Root, name string) ([]string, error) {
-	all, err := subfolders(root, path.Join(Dir, name), runPattern.MatchString)
+	all, err := subfolders(root, path.Join(Dir, name), value.IsRun)
 	slices.Reverse(all)
 	return all, err
 }

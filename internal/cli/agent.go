@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -42,20 +43,37 @@ func (a *app) agentCommand() *cli.Command {
 			if hash := c.String("install"); hash != "" {
 				return ssh.Install(self, hash)
 			}
-			ssh.Used(self)
 			if c.Duration("lease") <= 0 {
 				return &usageError{fmt.Errorf("-lease %s: must be more than nothing", c.Duration("lease"))}
 			}
-			return machine.Agent{Lease: c.Duration("lease"), Handlers: operations()}.Serve(ctx, a.env.Stdin, a.env.Stdout)
+			return a.agent(ctx, self, c.Duration("lease"))
 		},
 	})
+}
+
+// isPlainAgent reports whether the arguments are those by which servers start
+// their agent. It is started without a look at all other commands: what a run
+// takes beyond logging in is mostly the start of agents.
+func isPlainAgent(args []string) bool { return len(args) == 2 && args[1] == "agent" }
+
+func (a *app) plainAgent(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return a.agent(ctx, self, machine.DefaultLease)
+}
+
+func (a *app) agent(ctx context.Context, self string, lease time.Duration) error {
+	ssh.Used(self)
+	return machine.Agent{Lease: lease, Handlers: operations()}.Serve(ctx, a.env.Stdin, a.env.Stdout)
 }
 
 // operations are all that an agent performs.
 func operations() []machine.Handler {
 	return append(rollout.Operations(),
 		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
-		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Find),
+		machine.Handle(machine.Run), machine.Handle(machine.ReadFile),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
 	)
 }

@@ -56,16 +56,23 @@ type app struct {
 func Main(ctx context.Context, env Env) int {
 	favourCommand()
 	a := &app{env: env, stdout: env.Stdout, stderr: env.Stderr, masker: secret.New(nil), flush: func() error { return nil }}
-	a.actions, _ = github.Detect(env.Getenv, env.Stdout)
-	args, err := a.args()
-	if err == nil {
-		err = a.command().Run(ctx, args)
-	}
-	code := a.exit(ctx, err)
+	code := a.exit(ctx, a.perform(ctx))
 	if err := a.flush(); err != nil && code == exitDone {
 		return exitFailed
 	}
 	return code
+}
+
+func (a *app) perform(ctx context.Context) error {
+	if isPlainAgent(a.env.Args) {
+		return a.plainAgent(ctx)
+	}
+	a.actions, _ = github.Detect(a.env.Getenv, a.env.Stdout)
+	args, err := a.args()
+	if err != nil {
+		return err
+	}
+	return a.command().Run(ctx, args)
 }
 
 // args are the command line, which in the container action comes from inputs.

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,20 +23,19 @@ const serversMetricsHelp = `Usage: turnout servers metrics [options] [TARGET ...
 
 Measures CPU, load, memory and disks of servers, in one round trip each. The disks
 are those of / and of what the spec's environments keep on the server. What is
-used by more than 80 % is marked with ! and comes with a recommendation. A TARGET
-is a server, a group or a tag; without one, every server is measured.
+used by more than 80 % is marked with ! and comes with a recommendation, and so
+does a clock that is off by more than 30 s. A TARGET is a server, a group or a
+tag; without one, every server is measured.
 
 Options:
-  -window TIME     how long to look at the CPUs (default 500ms)
-  -json            print for programs` + specOptions + `
+  -window TIME     how long to look at the CPUs (default 200ms)
+  -watch           go on until interrupted
+  -interval TIME   how often -watch looks (default 2s)
+  -json            print for programs; with -watch, a line for every look` + specOptions + `
 
 Example:
   turnout servers metrics web
 ` + exitCodes
-
-// measureWindow is how long the CPUs are looked at unless something else is said:
-// long enough to tell a busy machine from one that answers us.
-const measureWindow = 500 * time.Millisecond
 
 // lastSample bounds what the figures of its servers may add to a run.
 const lastSample = 2 * time.Second
@@ -41,11 +43,14 @@ const lastSample = 2 * time.Second
 func (a *app) serversMetricsCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "metrics", Usage: "measure CPU, memory and disks of servers", CustomHelpTemplate: serversMetricsHelp,
-		Flags: specFlags(&cli.DurationFlag{Name: "window", Value: measureWindow}, &cli.BoolFlag{Name: "json"}),
+		Flags: specFlags(
+			&cli.DurationFlag{Name: "window", Value: metrics.Shortest}, &cli.BoolFlag{Name: "json"},
+			&cli.BoolFlag{Name: "watch"}, &cli.DurationFlag{Name: "interval", Value: watchInterval},
+		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			window := c.Duration("window")
-			if window < measureWindow/5 || window > time.Minute {
-				return &usageError{fmt.Errorf("-window %s: must be from %s to 1m", window, measureWindow/5)}
+			if window < metrics.Shortest || window > time.Minute {
+				return &usageError{fmt.Errorf("-window %s: must be from %s to 1m", window, metrics.Shortest)}
 			}
 			if c.Bool("json") {
 				a.spareStdout()
@@ -59,9 +64,15 @@ func (a *app) serversMetricsCommand() *cli.Command {
 				return err
 			}
 			machines := a.newMachines()
-			all := ofServers(servers, func(server *spec.Server) event.Server {
-				return machines.sample(ctx, server, metrics.Request{Window: window, Paths: kept(server, s.Environments)})
-			})
+			measure := func(ctx context.Context) []event.Server {
+				return ofServers(servers, func(server *spec.Server) event.Server {
+					return machines.sample(ctx, server, metrics.Request{Window: window, Paths: kept(server, s.Environments)})
+				})
+			}
+			if c.Bool("watch") {
+				return errors.Join(a.watchMeasured(ctx, c.Duration("interval"), c.Bool("json"), measure), machines.Close())
+			}
+			all := measure(ctx)
 			if err := errors.Join(machines.Close(), a.writeMeasured(all, c.Bool("json"))); err != nil {
 				return err
 			}
@@ -76,7 +87,9 @@ func (m *machines) sample(ctx context.Context, server *spec.Server, r metrics.Re
 	at, err := m.Get(ctx, server)
 	if err == nil {
 		var sample metrics.Sample
+		asked := time.Now()
 		if sample, err = m.measure.On(ctx, at, r); err == nil {
+			sample.Skew = metrics.Skew(asked, time.Now(), sample.Clock)
 			of.Sample = &sample
 		}
 	}
@@ -123,7 +136,31 @@ func (a *app) writeMeasured(all []event.Server, asJSON bool) error {
 	if asJSON {
 		return writeIndented(a.stdout, all)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if err := writeSamples(a.stdout, all); err != nil {
+		return err
+	}
+	return writeUnmeasured(a.stderr, all)
+}
+
+// watchMeasured shows what measure sees again and again. A server that can't be
+// reached is asked again as well.
+func (a *app) watchMeasured(ctx context.Context, interval time.Duration, asJSON bool, measure func(context.Context) []event.Server) error {
+	return a.watch(ctx, watch{"servers metrics", interval, asJSON, false, func(ctx context.Context) ([]byte, error) {
+		var text bytes.Buffer
+		all := measure(ctx)
+		if asJSON {
+			err := json.NewEncoder(&text).Encode(all)
+			return text.Bytes(), err
+		}
+		err := errors.Join(writeSamples(&text, all), writeUnmeasured(&text, all))
+		return text.Bytes(), err
+	}})
+}
+
+// writeSamples writes a row for each server, and what to do about those that are
+// short of something.
+func writeSamples(out io.Writer, all []event.Server) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SERVER\tCPU\tLOAD\tMEMORY\tDISKS\tUP")
 	var advice []string
 	for _, of := range all {
@@ -142,11 +179,19 @@ func (a *app) writeMeasured(all []event.Server, asJSON bool) error {
 		return err
 	}
 	if len(advice) > 0 {
-		fmt.Fprintf(a.stdout, "\n%s\n", strings.Join(advice, "\n"))
+		_, err := fmt.Fprintf(out, "\n%s\n", strings.Join(advice, "\n"))
+		return err
 	}
+	return nil
+}
+
+// writeUnmeasured says of each server that could not be measured why.
+func writeUnmeasured(out io.Writer, all []event.Server) error {
 	for _, of := range all {
 		if of.Error != "" {
-			fmt.Fprintf(a.stderr, "\n%s\n", of.Error)
+			if _, err := fmt.Fprintf(out, "\n%s\n", of.Error); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/ssh"
 )
@@ -150,6 +151,8 @@ type checked struct {
 	Millis  int64    `json:"took_ms"`
 	Version string   `json:"version,omitempty"` // of the agent
 	System  string   `json:"system,omitempty"`  // "linux/amd64"
+	Skew    int64    `json:"skew_ms,omitempty"` // how far its clock is ahead of ours, at least
+	Warning string   `json:"warning,omitempty"`
 }
 
 // check logs in to a server and asks its agent what it is.
@@ -166,8 +169,18 @@ func (m *machines) check(ctx context.Context, server *spec.Server) checked {
 		c.Result, c.Error = "failed", err.Error()
 	default:
 		c.Version, c.System = about.Version, about.OS+"/"+about.Arch
+		c.compare(began, about.Clock)
 	}
 	return c
+}
+
+// compare warns of a clock that is off, which was read since a moment.
+func (c *checked) compare(asked, clock time.Time) {
+	skew := metrics.Skew(asked, time.Now(), clock)
+	c.Skew = skew.Milliseconds()
+	if advice := metrics.ClockAdvice(skew); advice != "" {
+		c.Warning = c.Server + ": " + advice
+	}
 }
 
 func (m *machines) describe(ctx context.Context, server *spec.Server, c *checked) (ssh.About, error) {
@@ -199,8 +212,8 @@ func (a *app) writeChecked(all []checked, asJSON bool) error {
 		return err
 	}
 	for _, c := range all {
-		if c.Error != "" {
-			fmt.Fprintf(a.stderr, "\n%s\n", c.Error)
+		if text := or(c.Error, c.Warning); text != "" {
+			fmt.Fprintf(a.stderr, "\n%s\n", text)
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (a *app) statusCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("watch") {
-				return a.watch(ctx, environments, c.Duration("interval"), c.Bool("json"))
+				return a.watchStatus(ctx, environments, c.Duration("interval"), c.Bool("json"))
 			}
 			all, err := a.statuses(ctx, environments)
 			if err != nil {

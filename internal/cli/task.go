@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -22,11 +23,14 @@ same waves, with the same report, and a log for each server in
 
 The options -server, -group and -tag narrow the target down: the task runs on
 those of its servers that one of them names. Percentages are of what is left.
+With -shard several jobs share the servers: the parts follow the target's order,
+and a part without servers has nothing to do.
 
 Options:
   -server NAME     only on this server; may be repeated
   -group NAME      only on the servers of this group; may be repeated
   -tag NAME        only on the servers with this tag; may be repeated
+  -shard I/N       only on the Ith of N equal parts of what is left
   -dry-run         print the waves and stop; no server is asked` + tellOptions + specOptions + `
 
 Example:
@@ -38,13 +42,17 @@ func (a *app) taskCommand() *cli.Command {
 		Name: "task", Usage: "run a task on servers", CustomHelpTemplate: taskHelp,
 		Flags: specFlags(
 			&cli.StringSliceFlag{Name: "server"}, &cli.StringSliceFlag{Name: "group"}, &cli.StringSliceFlag{Name: "tag"},
-			&cli.BoolFlag{Name: "dry-run"},
+			&cli.StringFlag{Name: "shard"}, &cli.BoolFlag{Name: "dry-run"},
 		),
 		MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			p, err := a.task(c)
 			if err != nil {
 				return err
+			}
+			if p == nil {
+				fmt.Fprintf(a.stderr, "-shard %s: no server is in this part; there is nothing to do.\n", c.String("shard"))
+				return nil
 			}
 			if c.Bool("dry-run") {
 				return a.showPlan(ctx, p, c.Bool("json"))
@@ -56,7 +64,8 @@ func (a *app) taskCommand() *cli.Command {
 	})
 }
 
-// task reads the spec and plans a run of the task that the arguments name.
+// task reads the spec and plans a run of the task that the arguments name; none
+// where its shard has no servers.
 func (a *app) task(c *cli.Command) (*plan.Plan, error) {
 	if err := atMost(c, 1); err != nil {
 		return nil, err
@@ -70,11 +79,32 @@ func (a *app) task(c *cli.Command) (*plan.Plan, error) {
 		return nil, &usageError{err}
 	}
 	on, err := narrowed(c, s, task)
-	if err != nil {
+	if err == nil && c.IsSet("shard") {
+		on, err = shard(on, c.String("shard"))
+	}
+	switch {
+	case err != nil:
 		return nil, &usageError{err}
+	case len(on) == 0:
+		return nil, nil
 	}
 	return plan.Alone(s, task, on), nil
 }
+
+// shard is the part of servers that "2/3" means: the same part for everyone who
+// asks, no server in two parts, and none in no part.
+func shard(servers []*spec.Server, text string) ([]*spec.Server, error) {
+	first, last, found := strings.Cut(text, "/")
+	i, err := strconv.Atoi(first)
+	n, errOf := strconv.Atoi(last)
+	if !found || err != nil || errOf != nil || i < 1 || i > n || n > maxShards {
+		return nil, fmt.Errorf("-shard %s: must be I/N, such as 2/3 for the second of three parts, with N up to %d", text, maxShards)
+	}
+	return servers[len(servers)*(i-1)/n : len(servers)*i/n], nil
+}
+
+// maxShards is what GitHub allows as jobs of a matrix.
+const maxShards = 256
 
 // narrowed are the servers of a task that -server, -group and -tag leave, in the
 // order of its target.

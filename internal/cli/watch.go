@@ -18,18 +18,26 @@ const watchInterval = 2 * time.Second
 // and ED).
 const clearScreen = "\x1b[H\x1b[2J"
 
-// watch shows what serves whenever it changes, until ctx ends: that is how a
-// watch is meant to end, and no failure. What can't be read is shown as well,
-// and looked at again.
-func (a *app) watch(ctx context.Context, environments []*spec.Environment, interval time.Duration, asJSON bool) error {
-	if interval <= 0 {
-		return &usageError{fmt.Errorf("-interval %s: must be more than 0", interval)}
+// watch is what is shown again and again.
+type watch struct {
+	command  string // what shows it, for its heading
+	interval time.Duration
+	asJSON   bool
+	changes  bool // only what has changed is shown
+	look     func(context.Context) ([]byte, error)
+}
+
+// watch shows what it sees until ctx ends: that is how a watch is meant to end,
+// and no failure. What can't be read is shown as well, and looked at again.
+func (a *app) watch(ctx context.Context, w watch) error {
+	if w.interval <= 0 {
+		return &usageError{fmt.Errorf("-interval %s: must be more than 0", w.interval)}
 	}
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	var before []byte
 	for {
-		now, err := a.look(ctx, environments, asJSON)
+		now, err := w.look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -39,8 +47,8 @@ func (a *app) watch(ctx context.Context, environments []*spec.Environment, inter
 		if err != nil {
 			now = fmt.Appendf(nil, "turnout: error: %v\n", err)
 		}
-		if !bytes.Equal(now, before) {
-			if err := a.show(now, asJSON); err != nil {
+		if !w.changes || !bytes.Equal(now, before) {
+			if err := a.show(now, w); err != nil {
 				return err
 			}
 		}
@@ -53,33 +61,35 @@ func (a *app) watch(ctx context.Context, environments []*spec.Environment, inter
 	}
 }
 
-// look is the status of now, for a person or a program.
-func (a *app) look(ctx context.Context, environments []*spec.Environment, asJSON bool) ([]byte, error) {
-	all, err := a.statuses(ctx, environments)
-	if err != nil {
-		return nil, err
-	}
-	var text bytes.Buffer
-	if asJSON {
-		err = json.NewEncoder(&text).Encode(all)
-	} else {
-		err = writeStatuses(&text, all)
-	}
-	return text.Bytes(), err
-}
-
 // show replaces the screen of a terminal, and adds to everything else.
-func (a *app) show(text []byte, asJSON bool) error {
+func (a *app) show(text []byte, w watch) error {
 	now := time.Now().Format("15:04:05")
 	switch {
-	case asJSON:
+	case w.asJSON:
 	case isTerminal(a.env.Stdout):
-		text = fmt.Appendf(nil, "%s%s  turnout status -watch, Ctrl-C ends\n\n%s", clearScreen, now, text)
+		text = fmt.Appendf(nil, "%s%s  turnout %s -watch, Ctrl-C ends\n\n%s", clearScreen, now, w.command, text)
 	default:
 		text = fmt.Appendf(nil, "── %s\n%s", now, text)
 	}
 	_, err := a.stdout.Write(text)
 	return err
+}
+
+// watchStatus shows what serves whenever it changes.
+func (a *app) watchStatus(ctx context.Context, environments []*spec.Environment, interval time.Duration, asJSON bool) error {
+	return a.watch(ctx, watch{"status", interval, asJSON, true, func(ctx context.Context) ([]byte, error) {
+		all, err := a.statuses(ctx, environments)
+		if err != nil {
+			return nil, err
+		}
+		var text bytes.Buffer
+		if asJSON {
+			err = json.NewEncoder(&text).Encode(all)
+		} else {
+			err = writeStatuses(&text, all)
+		}
+		return text.Bytes(), err
+	}})
 }
 
 // statuses are those of all the environments.

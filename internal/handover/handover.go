@@ -16,12 +16,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/value"
 )
 
 // Schema is the version of a record's format.
@@ -47,9 +47,6 @@ type Record struct {
 
 	dir string // where it was read
 }
-
-// runPattern is what a run may be called: it becomes a folder.
-var runPattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]{0,63}\z`)
 
 // Handed is what earlier jobs have handed over.
 type Handed struct{ records []Record }
@@ -96,7 +93,7 @@ func parse(data []byte) (Record, error) {
 	switch {
 	case r.Schema != Schema:
 		return Record{}, fmt.Errorf("schema %d: this version reads %d; all jobs must use the same version of turnout", r.Schema, Schema)
-	case r.Stage == "" || !runPattern.MatchString(r.Run):
+	case r.Stage == "" || !value.IsRun(r.Run):
 		return Record{}, errors.New("names no stage and run")
 	}
 	return r, nil

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,14 +40,9 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 	}}
 }
 
-// Serve is Agent.Serve of an agent with the default lease.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, handlers ...Handler) error {
-	return Agent{Lease: DefaultLease, Handlers: handlers}.Serve(ctx, in, out)
-}
-
 // Agent performs operations for a client.
 type Agent struct {
-	Lease    time.Duration // how long the client may be silent
+	Lease    time.Duration // how long the client may be silent; 0: DefaultLease
 	Handlers []Handler
 }
 
@@ -58,11 +54,12 @@ type Agent struct {
 // The process must ignore SIGPIPE (signal.Ignore), or writing to a client that
 // has gone would end it first.
 func (a Agent) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
-	ctx, renew, cancel := startLease(ctx, a.Lease)
+	lease := cmp.Or(a.Lease, DefaultLease)
+	ctx, renew, cancel := startLease(ctx, lease)
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		lease: a.Lease, out: &frameWriter{w: out}, session: NewSession(),
+		lease: lease, out: &frameWriter{w: out}, session: NewSession(),
 		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
 	for _, h := range a.Handlers {

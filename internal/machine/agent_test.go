@@ -25,7 +25,7 @@ const roleVariable = "MACHINE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "agent":
-		if err := machine.Serve(context.Background(), os.Stdin, os.Stdout, operations()...); err != nil {
+		if err := (machine.Agent{Handlers: operations()}).Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -232,7 +232,7 @@ func TestServeRefusesNoise(t *testing.T) {
 		"unknown kind": "\x00\x00\x00\x00?\x00\x00\x00\x00",
 		"too large":    "\x7f\x00\x00\x00c\x00\x00\x00\x01",
 	} {
-		if err := machine.Serve(context.Background(), strings.NewReader(noise), io.Discard); err == nil || !strings.HasPrefix(err.Error(), "agent: read: ") {
+		if err := (machine.Agent{}).Serve(context.Background(), strings.NewReader(noise), io.Discard); err == nil || !strings.HasPrefix(err.Error(), "agent: read: ") {
 			t.Errorf("%s: err = %v", name, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,11 +23,11 @@ import (
 // process that has left the group can neither hold Run up nor be ended by it.
 var Run = Op[Command, Exit]{Name: "machine.run", Do: run}
 
-// Command is a command to run. Exactly one of Shell and Args is set.
+// Command is a command to run. Exactly one of Shell, Args and Script is set.
 type Command struct {
 	Shell  string            `json:"shell,omitempty"`  // run by /bin/sh -c
 	Args   []string          `json:"args,omitempty"`   // run without a shell
-	Script string            `json:"script,omitempty"` // run by Args, as their last argument
+	Script string            `json:"script,omitempty"` // run by the machine's shell for scripts
 	Dir    string            `json:"dir,omitempty"`    // empty: that of turnout
 	Env    map[string]string `json:"env,omitempty"`    // on top of Environ
 	Stdin  []byte            `json:"stdin,omitempty"`  // then end of file
@@ -122,18 +121,32 @@ func (c Command) startPlain(p *process, attr syscall.ProcAttr) bool {
 	return err == nil
 }
 
+// The shell for scripts is GitHub's for run steps: bash that stops at the first
+// command that fails, also within a pipe; where there is no bash, sh that stops at
+// the first command that fails.
+func scriptShell() []string {
+	if bash, found := findBash(); found {
+		return []string{bash, "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
+	}
+	return []string{"/bin/sh", "-e", "-c"}
+}
+
+func findBash() (path string, found bool) {
+	path, err := exec.LookPath("bash")
+	return path, err == nil
+}
+
 // call is the program to start and its arguments. A program whose name has a
 // slash is seen from the command's directory.
 func (c Command) call() (program string, args []string, err error) {
 	args = c.Args
-	if c.Shell != "" {
+	switch {
+	case c.Shell != "":
 		args = []string{"/bin/sh", "-c", c.Shell}
-	}
-	if len(args) == 0 {
-		panic("machine: a command without Shell or Args")
-	}
-	if c.Script != "" {
-		args = append(slices.Clip(args), c.Script)
+	case c.Script != "":
+		args = append(scriptShell(), c.Script)
+	case len(args) == 0:
+		panic("machine: a command without Shell, Args or Script")
 	}
 	if strings.Contains(args[0], "/") {
 		return args[0], args, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
@@ -43,13 +42,6 @@ var Symlink = Op[Link, None]{Name: "machine.symlink", Do: func(_ context.Context
 // mode.
 var MakeDir = Op[Dir, None]{Name: "machine.mkdir", Do: func(_ context.Context, _ At, d Dir) (None, error) {
 	return None{}, os.MkdirAll(d.Path, d.Mode)
-}}
-
-// Find looks for a program in the machine's PATH. The error of a missing one is
-// fs.ErrNotExist or exec.ErrNotFound.
-var Find = Op[File, File]{Name: "machine.find", Do: func(_ context.Context, _ At, f File) (File, error) {
-	path, err := exec.LookPath(f.Path)
-	return File{Path: path}, err
 }}
 
 // None is a result that says nothing.

@@ -59,7 +59,7 @@ func FuzzServe(f *testing.F) {
 		return io.Copy(at.Out, at.In)
 	}}
 	f.Fuzz(func(_ *testing.T, noise []byte) {
-		_ = Serve(context.Background(), bytes.NewReader(noise), io.Discard, Handle(echo))
+		_ = Agent{Handlers: []Handler{Handle(echo)}}.Serve(context.Background(), bytes.NewReader(noise), io.Discard)
 	})
 }
 

@@ -17,7 +17,7 @@ func serve(operations ...machine.Handler) (from io.Reader, to io.WriteCloser, en
 	from, out := io.Pipe()
 	ended = make(chan error, 1)
 	go func() {
-		err := machine.Serve(context.Background(), in, out, operations...)
+		err := machine.Agent{Handlers: operations}.Serve(context.Background(), in, out)
 		_ = out.Close()
 		ended <- err
 	}()

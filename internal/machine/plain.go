@@ -76,11 +76,11 @@ func setByBash(name string) bool {
 // plain is the command as bash would execute it: its program, arguments, and
 // environment. It is false where bash is to do it.
 func (c Command) plain(environ []string) (program string, words, changed []string, is bool) {
-	if filepath.Base(c.Args[0]) != "bash" {
-		return "", nil, nil, false
-	}
 	if words, is = plainWords(c.Script); !is {
 		return "", nil, nil, false
+	}
+	if _, bash := findBash(); !bash {
+		return "", nil, nil, false // what another shell would do is not known
 	}
 	own := make(map[string]string)
 	changed = make([]string, 0, len(environ)+3)
@@ -139,6 +139,11 @@ func settle(vars map[string]string, dir string) bool {
 	}
 	if former, set := vars["OLDPWD"]; set && !isDir(former) {
 		return false
+	}
+	if dir == "" {
+		if dir, err = os.Getwd(); err != nil {
+			return false
+		}
 	}
 	here, err := os.Stat(dir)
 	if err != nil {

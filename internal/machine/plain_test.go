@@ -112,7 +112,7 @@ func newBash(t *testing.T) bash {
 func (b bash) compare(t *testing.T, script string, env map[string]string) {
 	t.Helper()
 	by := told(t, machine.Command{Args: append(slices.Clip(b.shell), script), Dir: b.dir, Env: env})
-	as := told(t, machine.Command{Args: b.shell, Script: script, Dir: b.dir, Env: env})
+	as := told(t, machine.Command{Script: script, Dir: b.dir, Env: env})
 	if diff := cmp.Diff(by, as); diff != "" {
 		t.Errorf("%q with %v: by bash, as it is:\n%s", script, env, diff)
 	}

@@ -29,14 +29,16 @@ func TestPlainWords(t *testing.T) {
 }
 
 func TestThePlainPathIsTaken(t *testing.T) {
-	bash := []string{"/bin/bash", "-c"}
 	environ := []string{"PATH=/usr/bin:/bin", "HOME=/"}
 	for script, want := range map[string]bool{"true": true, "env": true, "./any": true, "nosuch": false, "env;": false} {
-		if _, _, _, is := (Command{Args: bash, Script: script, Dir: "/"}).plain(environ); is != want {
-			t.Errorf("%q: %v", script, is)
+		for _, dir := range []string{"/", ""} {
+			if _, _, _, is := (Command{Script: script, Dir: dir}).plain(environ); is != want {
+				t.Errorf("%q in %q: %v", script, dir, is)
+			}
 		}
 	}
-	if _, _, _, is := (Command{Args: []string{"/bin/sh", "-c"}, Script: "true", Dir: "/"}).plain(environ); is {
+	t.Setenv("PATH", t.TempDir())
+	if _, _, _, is := (Command{Script: "true", Dir: "/"}).plain(environ); is {
 		t.Error("what another shell would do is not known")
 	}
 }

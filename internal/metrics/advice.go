@@ -8,8 +8,8 @@ const tooMuch = 80
 // High reports whether a percentage is past what leaves room for a deploy.
 func High(percent int) bool { return percent > tooMuch }
 
-// Advice is what to do about each resource that is short, one sentence each
-// without the machine's name.
+// Advice is what to do about each resource that is short, and a clock that
+// is off, without the machine's name.
 func (s Sample) Advice() []string {
 	var all []string
 	add := func(percent int, format string, values ...any) {
@@ -22,6 +22,9 @@ func (s Sample) Advice() []string {
 	for _, d := range s.Disks {
 		add(d.Used, "%s is %d %% full: remove what nobody needs, or lower keep_releases.", d.Path, d.Used)
 		add(d.Inodes, "%s has used %d %% of the files it can hold: remove what nobody needs, or lower keep_releases.", d.Path, d.Inodes)
+	}
+	if text := ClockAdvice(s.Skew); text != "" {
+		all = append(all, text)
 	}
 	return all
 }

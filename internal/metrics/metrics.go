@@ -28,6 +28,9 @@ type Sample struct {
 	Memory Memory        `json:"memory"`
 	Disks  []Disk        `json:"disks"`
 	Uptime time.Duration `json:"uptime_ns"`
+
+	Clock time.Time     `json:"clock"`   // what the machine took the time for when it had measured
+	Skew  time.Duration `json:"skew_ns"` // how far that is ahead of the clock of who asked, at least; see Skew
 }
 
 // Memory is the machine's main memory.
@@ -46,9 +49,10 @@ type Disk struct {
 	Inodes int    `json:"inodes"` // percent of the files it can hold; 0 where it has no limit
 }
 
-// shortest is the shortest time over which the processors can be measured: the
-// kernel counts in hundredths of a second.
-const shortest = 200 * time.Millisecond
+// Shortest is the shortest time over which the processors can be measured: the
+// kernel counts in hundredths of a second, so that it is off by 5 % of one core at
+// most.
+const Shortest = 200 * time.Millisecond
 
 // New makes the operation that measures a machine. An agent makes it when it
 // starts.
@@ -82,10 +86,11 @@ func measure(paths []string, since time.Time, before ticks) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	if window := time.Since(since); window >= shortest {
+	if window := time.Since(since); window >= Shortest {
 		s.Window, s.CPU = window, percent(now.busy-before.busy, now.total-before.total)
 	}
 	s.Disks, err = disks(paths)
+	s.Clock = time.Now()
 	return s, err
 }
 

@@ -17,11 +17,11 @@ import (
 func TestSampleOfThisMachine(t *testing.T) {
 	m := machine.NewLocal("here")
 	defer m.Close()
-	s, err := New().On(t.Context(), m, Request{Window: shortest, Paths: []string{"/", "/no/such/folder", "/proc/self"}})
+	s, err := New().On(t.Context(), m, Request{Window: Shortest, Paths: []string{"/", "/no/such/folder", "/proc/self"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Cores < 1 || s.Window < shortest || s.CPU < 0 || s.CPU > 100 || s.Uptime <= 0 {
+	if s.Cores < 1 || s.Window < Shortest || s.CPU < 0 || s.CPU > 100 || s.Uptime <= 0 {
 		t.Errorf("processors: %+v", s)
 	}
 	if m := s.Memory; m.Size <= 0 || m.Free <= 0 || m.Free >= m.Size || m.Used < 1 || m.Used > 100 {

@@ -30,7 +30,6 @@ func (r *run) newCommand(s *plan.Stage) (*command, error) {
 	}
 	c := &command{in: r, stage: s, log: newLog(r, s)}
 	c.request = machine.Command{
-		Args:    r.shell(),
 		Script:  script,
 		Dir:     filepath.Join(r.Workspace, s.Dir),
 		Timeout: s.Timeout, Grace: r.grace(s),
@@ -95,17 +94,6 @@ func (l *log) result(ctx context.Context, exit machine.Exit, err error) event.Re
 		return cancelled(ctx)
 	}
 	return event.Result{Outcome: event.Failed, Reason: err.Error(), ExitCode: exit.Code, Tail: l.tail.lines()}
-}
-
-// findShell is the shell that stages run in, as GitHub's run steps do: bash that
-// stops at the first command that fails, also within a pipe; sh that stops at
-// the first command that fails where there is no bash.
-func (r *run) findShell() []string {
-	bash, err := machine.Find.On(context.Background(), r.Machine, machine.File{Path: "bash"})
-	if err == nil {
-		return []string{bash.Path, "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"}
-	}
-	return []string{"/bin/sh", "-e", "-c"}
 }
 
 func limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {

@@ -82,9 +82,8 @@ func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 // run is a plan being run.
 type run struct {
 	Options
-	plan  *plan.Plan
-	stop  context.CancelCauseFunc
-	shell func() []string
+	plan *plan.Plan
+	stop context.CancelCauseFunc
 
 	mu      sync.Mutex
 	results map[*plan.Stage]event.Result
@@ -97,13 +96,11 @@ type run struct {
 }
 
 func newRun(p *plan.Plan, o Options, stop context.CancelCauseFunc) *run {
-	r := &run{
+	return &run{
 		Options: o, plan: p, stop: stop,
 		results: make(map[*plan.Stage]event.Result, len(p.Stages)), origins: make(map[*plan.Stage]*plan.Stage),
 		moves: make(map[*spec.Environment]*move),
 	}
-	r.shell = sync.OnceValue(r.findShell)
-	return r
 }
 
 // stage sees one stage through, whether it runs or not. All it needs are done.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -23,10 +22,6 @@ const (
 	// shownServers is how many servers a reason names.
 	shownServers = 5
 )
-
-// onServer runs the script that follows as stages do, in bash where there is
-// one, with one process and one round trip.
-const onServer = `if command -v bash >/dev/null; then exec bash --noprofile --norc -e -o pipefail -c "$0"; else exec /bin/sh -e -c "$0"; fi`
 
 // task is a task being run, in one attempt of its stage.
 type task struct {
@@ -86,11 +81,11 @@ func (t *task) visit(ctx context.Context, server *spec.Server) bool {
 func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number int) event.Result {
 	m, err := t.in.Machines(ctx, server)
 	if err != nil {
-		return l.failure(ctx, err)
+		return l.onServer(l.result(ctx, machine.Exit{}, err))
 	}
 	of := t.stage.Task
 	request := machine.Command{
-		Args: []string{"/bin/sh", "-c", onServer, of.Run}, Timeout: of.Timeout, Grace: t.in.grace(t.stage),
+		Script: of.Run, Timeout: of.Timeout, Grace: t.in.grace(t.stage),
 		Env: maps.Clone(of.Env),
 	}
 	if request.Env == nil {
@@ -98,16 +93,12 @@ func (t *task) attempt(ctx context.Context, server *spec.Server, l *log, number 
 	}
 	request.Env["TURNOUT_TASK"], request.Env["TURNOUT_SERVER"], request.Env["TURNOUT_RUN_ID"] = of.Name, l.server, t.in.RunID
 	exit, err := t.in.stream(ctx, m, request, l, attempt{number, of.Retry.Attempts + 1})
-	if errors.Is(err, machine.ErrLost) {
-		return l.failure(ctx, err)
-	}
-	return l.result(ctx, exit, err)
+	return l.onServer(l.result(ctx, exit, err))
 }
 
-// failure is that of a server that can't be reached, or no longer. Its name stands
-// before it wherever it is told.
-func (l *log) failure(ctx context.Context, err error) event.Result {
-	result := l.result(ctx, machine.Exit{}, err)
+// onServer leaves out the name of a server that can't be reached, or no longer: it
+// stands before the result wherever that is told.
+func (l *log) onServer(result event.Result) event.Result {
 	result.Reason = strings.TrimPrefix(result.Reason, l.server+": ")
 	return result
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/org/deploy-action/internal/value"
 )
@@ -114,7 +115,9 @@ func free(bind value.Address) bool {
 	return listener.Close() == nil
 }
 
-var chrootDirective = regexp.MustCompile(`(?m)^\s*chroot\s+(\S+)`)
+var chrootDirective = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\s*chroot\s+(\S+)`)
+})
 
 // reachable is an error where HAProxy could not be told to switch, and for a
 // unix socket that its workers cannot see because the main file locks them into
@@ -129,7 +132,7 @@ func (s Site) reachable(ctx context.Context) error {
 	if err := s.read(ctx); err != nil {
 		return err
 	}
-	match := chrootDirective.FindStringSubmatch(remark.ReplaceAllString(texts(s.haproxyFiles(ctx)), ""))
+	match := chrootDirective().FindStringSubmatch(remark.ReplaceAllString(texts(s.haproxyFiles(ctx)), ""))
 	if match == nil || s.Container != "" {
 		return nil
 	}
@@ -150,13 +153,15 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-var conflictWarning = regexp.MustCompile(`conflicting server name "([^"]*)" on (\S+), ignored`)
+var conflictWarning = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`conflicting server name "([^"]*)" on (\S+), ignored`)
+})
 
 // conflicts finds nginx's warning that another server block has our host name:
 // it would go on answering, and ours never would.
 func conflicts(s Site, output string) []string {
 	var found []string
-	for _, match := range conflictWarning.FindAllStringSubmatch(output, -1) {
+	for _, match := range conflictWarning().FindAllStringSubmatch(output, -1) {
 		if match[1] == string(s.Hostname) && strings.HasSuffix(match[2], fmt.Sprintf(":%d", s.Listen.Port)) {
 			found = append(found, fmt.Sprintf("another server block already has server_name %q on %s, and nginx would ignore one of the two: remove it there, or give this environment another hostname", match[1], match[2]))
 		}

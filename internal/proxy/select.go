@@ -91,7 +91,7 @@ func (p Portion) do(ctx context.Context, at machine.At) (Selected, error) {
 	began := time.Now()
 	took, err := s.move(ctx, to)
 	if err != nil && p.stay {
-		return Selected{}, fmt.Errorf("%w; %s", s.explain(err), s.whereNow(ctx))
+		return Selected{}, fmt.Errorf("%w; %s", err, s.whereNow(ctx))
 	}
 	if err != nil {
 		return Selected{}, &SelectError{Cause: err, From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}

@@ -20,10 +20,17 @@ import (
 const roleVariable = "RELEASE_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) != "agent" {
+	var err error
+	switch os.Getenv(roleVariable) {
+	case "agent":
+		err = machine.Agent{Handlers: []machine.Handler{
+			machine.Handle(release.Receive), machine.Handle(release.Prune), machine.Handle(release.Fits),
+		}}.Serve(context.Background(), os.Stdin, os.Stdout)
+	case "client":
+		err = shipAsClient(os.Args[1], os.Args[2])
+	default:
 		os.Exit(m.Run())
 	}
-	err := machine.Serve(context.Background(), os.Stdin, os.Stdout, machine.Handle(release.Receive), machine.Handle(release.Prune), machine.Handle(release.Fits))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

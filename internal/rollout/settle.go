@@ -135,15 +135,18 @@ func read(hosts []*host, journals []state.Journalled, unread int) *leftover {
 	return left
 }
 
+// add takes an entry in. What an agent wrote repeats one of its run under the clock
+// of its host, which may be off: it says nothing about the order.
 func (l *leftover) add(h *host, entry state.Entry) {
+	if entry.By == "agent" {
+		l.alone = append(l.alone, h.Name())
+		return
+	}
 	if entry.Time.After(l.last.Time) {
 		l.last = entry
 	}
 	if l.began.IsZero() || entry.Time.Before(l.began) {
 		l.began = entry.Time
-	}
-	if entry.Kind == state.Back && entry.By == "agent" {
-		l.alone = append(l.alone, h.Name())
 	}
 }
 

@@ -4,25 +4,30 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // headerLine is a line that opens a block and does not close it, however badly
 // it is written.
-var headerLine = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*(?:(=)\s*["'“”]|["'“”]|)([\w-]*)[^{}$%=]*\{[^}]*$`)
+var headerLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*(?:(=)\s*["'“”]|["'“”]|)([\w-]*)[^{}$%=]*\{[^}]*$`)
+})
 
 // bareHeader is a header whose brace stands on the next line.
 var bareHeader = regexp.MustCompile(`^\s*[A-Za-z_]\w*(?:\s+"[^"]*")*\s*$`)
 
 // assignmentLine is an attribute without its equals sign, or with something in
 // its place.
-var assignmentLine = regexp.MustCompile(`^(\s*)([A-Za-z_]\w*)(?: (")|(\s*)(==|:=|=\s*=|:)(\s*\S))[^{}]*$`)
+var assignmentLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\s*)([A-Za-z_]\w*)(?: (")|(\s*)(==|:=|=\s*=|:)(\s*\S))[^{}]*$`)
+})
 
 // repair gives the line numbered at its most likely meaning, blank where there
 // is none, and returns a sentence that says how to write it. A repaired line
 // keeps its columns where it keeps its value.
 func repair(lines []string, at int) (hint string) {
 	line := lines[at-1]
-	if parts := headerLine.FindStringSubmatch(line); parts != nil {
+	if parts := headerLine().FindStringSubmatch(line); parts != nil {
 		head := parts[1]
 		if parts[3] != "" {
 			head += fmt.Sprintf(" %q", parts[3])
@@ -36,7 +41,7 @@ func repair(lines []string, at int) (hint string) {
 	if bareHeader.MatchString(line) && joinBrace(lines, at) {
 		return " Put the brace on the line of the header."
 	}
-	if parts := assignmentLine.FindStringSubmatchIndex(line); parts != nil {
+	if parts := assignmentLine().FindStringSubmatchIndex(line); parts != nil {
 		lines[at-1], hint = assign(line, parts)
 		return hint
 	}
@@ -90,7 +95,7 @@ func unclosed(lines []string) (open, end int) {
 				return top.line, 0
 			}
 			stack = stack[:len(stack)-1]
-		case headerLine.MatchString(line):
+		case headerLine().MatchString(line):
 			if len(stack) > 0 && indent <= stack[len(stack)-1].indent {
 				top := stack[len(stack)-1]
 				if blank < top.line {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -88,20 +89,24 @@ var (
 
 // userPattern is what useradd(8) takes, with capitals and dots as directories
 // have them.
-var userPattern = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\z`)
+var userPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\z`)
+})
 
 func parseUser(s string) (string, error) {
-	if !userPattern.MatchString(s) {
+	if !userPattern().MatchString(s) {
 		return "", refusal("%q is not a user name: a letter or _, then up to 31 letters, digits and _ . -", s)
 	}
 	return s, nil
 }
 
 // fingerprintPattern is a SHA-256 in unpadded base64, as ssh-keygen -l prints it.
-var fingerprintPattern = regexp.MustCompile(`\ASHA256:[A-Za-z0-9+/]{43}\z`)
+var fingerprintPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\ASHA256:[A-Za-z0-9+/]{43}\z`)
+})
 
 func parseFingerprint(s string) (string, error) {
-	if !fingerprintPattern.MatchString(s) {
+	if !fingerprintPattern().MatchString(s) {
 		return "", refusal("%q is not a fingerprint: SHA256: and 43 characters, as ssh-keygen -lf prints it", s)
 	}
 	return s, nil

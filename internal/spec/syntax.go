@@ -109,7 +109,7 @@ func opened(fault *hcl.Diagnostic, lines []string, at int) int {
 	if fault.Context == nil || fault.Context.Start.Line >= at {
 		return 0
 	}
-	if strings.TrimSpace(lines[at-1]) != "}" && !headerLine.MatchString(lines[at-1]) {
+	if strings.TrimSpace(lines[at-1]) != "}" && !headerLine().MatchString(lines[at-1]) {
 		return 0
 	}
 	return fault.Context.Start.Line

@@ -33,11 +33,15 @@ const (
 	fallback = `/var/tmp/turnout-$(id -u)`
 )
 
+// platformScript sets p to what uname -sm says. Newer kernels (Linux 6.1) say it
+// in a file, which takes no process.
+const platformScript = `{ read p </proc/sys/kernel/arch && p="Linux $p"; } 2>/dev/null || p=$(uname -sm); `
+
 // startScript starts the agent that is there, or says what the server is.
-func startScript(platform, hash, sudo string) string {
+func startScript(platform, build, sudo string) string {
 	try := `a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then ` + says("start $a") + "; exec " + sudo + `"$a" agent; fi; `
-	return fmt.Sprintf(`if [ "$(uname -sm)" = "%s" ]; then n=%s%s; d=%s; %sd=%s; if [ -h "$d" ]; then d=; fi; %sfi; %s`,
-		platform, agentPrefix, hash, home, try, fallback, try, says("need $(uname -sm)"))
+	return platformScript + fmt.Sprintf(`if [ "$p" = "%s" ]; then n=%s%s; d=%s; %sd=%s; if [ -h "$d" ]; then d=; fi; %sfi; %s`,
+		platform, agentPrefix, build, home, try, fallback, try, says("need $p"))
 }
 
 // installedScript starts the agent that the spec names.
@@ -47,11 +51,11 @@ func installedScript(path, sudo string) string {
 
 // uploadScript takes an agent from standard input into a folder, and has it check
 // and install itself.
-func uploadScript(dir string, p program) string {
+func uploadScript(dir string, c content) string {
 	return fmt.Sprintf(`umask 077; d=%s; t=$d/%s$m; mkdir -p "$d" && [ -O "$d" ] || { echo "$d is not a folder of this user" >&2; exit 1; }; `+
 		`if [ -h "$d" ]; then echo "$d is a link" >&2; exit 1; fi; chmod 700 "$d" || exit 1; `+
 		`if cat >"$t" && [ "$(wc -c <"$t")" -eq %d ] && chmod 700 "$t" && "$t" agent -install %s; then %s; else rm -f "$t"; exit 1; fi`,
-		dir, uploadPrefix, p.size, p.hash, says("done"))
+		dir, uploadPrefix, c.size, c.hash, says("done"))
 }
 
 // asLogin is a script for whatever shell the user logs in to.
@@ -168,12 +172,16 @@ func (l *link) upload(ctx context.Context, p program) error {
 }
 
 func (l *link) uploadTo(ctx context.Context, dir string, p program) error {
+	whole, err := p.content()
+	if err != nil {
+		return err
+	}
 	file, err := os.Open(p.path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	process, err := l.run(uploadScript(dir, p))
+	process, err := l.run(uploadScript(dir, whole))
 	if err != nil {
 		return err
 	}

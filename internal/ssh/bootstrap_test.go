@@ -241,15 +241,26 @@ func TestSudo(t *testing.T) {
 
 func TestNoBinaryForTheServer(t *testing.T) {
 	t.Parallel()
-	bin := script(t, "case $1 in -sm) echo Linux aarch64;; *) exec /bin/uname \"$@\";; esac\n")
-	must(t, os.Rename(bin, filepath.Join(filepath.Dir(bin), "uname")))
-	shell := script(t, "PATH="+filepath.Dir(bin)+":$PATH exec /bin/sh \"$@\"\n")
-	s := sshtest.New(t, sshtest.Options{Ordinary: true, Shell: shell})
-	refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there")
-
+	dir := filepath.Dir(script(t, ""))
+	must(t, os.WriteFile(filepath.Join(dir, "arch"), []byte("aarch64\n"), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "none"), nil, 0o000))
+	must(t, os.WriteFile(filepath.Join(dir, "uname"), []byte("#!/bin/sh\necho Linux aarch64\n"), 0o755))
+	mount := func(what string) string {
+		return "if [ -e /proc/sys/kernel/arch ]; then mount --bind " + what + " /proc/sys/kernel/arch; fi"
+	}
 	beside := options(t)
 	beside.Program = filepath.Join(t.TempDir(), "turnout")
 	must(t, exec.Command("cp", options(t).Program, filepath.Dir(beside.Program)+"/turnout-linux-arm64").Run())
 	must(t, exec.Command("cp", options(t).Program, beside.Program).Run())
-	open(t, dialer(t, beside), s)
+	for name, o := range map[string]sshtest.Options{
+		"an older kernel": {Shell: script(t, "PATH="+dir+":$PATH exec /bin/sh \"$@\"\n"), Mounts: mount(dir + "/none")},
+		"a newer one":     {Mounts: mount(dir + "/arch")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.Ordinary = true
+			s := sshtest.New(t, o)
+			refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there")
+			open(t, dialer(t, beside), s)
+		})
+	}
 }

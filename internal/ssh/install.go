@@ -24,18 +24,22 @@ const keepAgents = 24 * time.Hour
 // makes sure that it is whole and takes its name in its folder. Agents that were
 // not used for a day are removed.
 func Install(self, hash string) error {
-	p, err := readProgram(self)
+	arrived, err := contentOf(self)
 	if err != nil {
 		return err
 	}
-	if p.hash != hash {
-		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, p.hash, hash)
+	if arrived.hash != hash {
+		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, arrived.hash, hash)
 	}
-	dir := filepath.Dir(self)
-	if err := os.Rename(self, filepath.Join(dir, agentPrefix+hash)); err != nil {
+	build, err := buildOf(self)
+	if err != nil {
 		return err
 	}
-	return removeOld(dir, agentPrefix+hash)
+	dir, name := filepath.Dir(self), agentPrefix+build
+	if err := os.Rename(self, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return removeOld(dir, name)
 }
 
 // removeOld removes the agents of a folder that are not used any more, but keep.

@@ -83,7 +83,7 @@ func (a *starting) start(ctx context.Context) (*Machine, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, other, err := a.try(ctx, startScript(platform, p.hash, a.sudo()))
+		m, other, err := a.try(ctx, startScript(platform, p.build, a.sudo()))
 		switch {
 		case err != nil || m != nil:
 			return m, err

@@ -40,10 +40,11 @@ func beAgent(args []string) int {
 		err = ssh.Install(self, args[1])
 	} else if err == nil {
 		ssh.Used(self)
-		err = machine.Serve(context.Background(), os.Stdin, os.Stdout,
-			machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail), machine.Handle(machine.Find),
+		err = machine.Agent{Handlers: []machine.Handler{
+			machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail),
 			machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
-			machine.Handle(ssh.Describe(version)))
+			machine.Handle(ssh.Describe(version)),
+		}}.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,16 +12,23 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // program is a binary of turnout that can be an agent.
 type program struct {
-	path string
+	path    string
+	build   string                  // tells it from every other, hashDigits long
+	content func() (content, error) // read once somebody uploads it
+}
+
+// content is what a binary holds.
+type content struct {
 	hash string // SHA-256 in hexadecimal, the first hashDigits of it
 	size int64
 }
 
-// hashDigits name a binary: 128 bits.
+// hashDigits name a binary and what it holds: 128 bits each.
 const hashDigits = 32
 
 // architectures are Go's names for what uname -m says.
@@ -52,7 +60,7 @@ func (d *Dialer) program(platform string) (program, error) {
 		if arch != runtime.GOARCH {
 			path = filepath.Join(filepath.Dir(path), "turnout-linux-"+arch)
 		}
-		p, err := readProgram(path)
+		p, err := newProgram(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return program{}, fmt.Errorf("the server is %s, and %s is not there: put turnout's binary for linux/%s there, or install it on the server and name it: agent = \"/usr/local/bin/turnout\"", platform, path, arch)
 		}
@@ -60,13 +68,43 @@ func (d *Dialer) program(platform string) (program, error) {
 	})
 }
 
-func readProgram(path string) (program, error) {
+func newProgram(path string) (program, error) {
+	build, err := buildOf(path)
+	return program{path, build, sync.OnceValues(func() (content, error) { return contentOf(path) })}, err
+}
+
+// buildNote is the section in which Go's linker notes the build, the last part of
+// it a hash of the binary: cmd/go/internal/work/buildid.go.
+const buildNote = ".note.go.buildid"
+
+// buildOf names a binary by the note of its build, as to read and hash all of it
+// took more than anything else of a short run. What has no such note is named by
+// what it holds.
+func buildOf(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return program{}, err
+		return "", err
+	}
+	defer file.Close()
+	if binary, err := elf.NewFile(file); err == nil {
+		if note := binary.Section(buildNote); note != nil {
+			id, err := note.Data()
+			return digits(sha256.Sum256(id)), err
+		}
+	}
+	c, err := contentOf(path)
+	return c.hash, err
+}
+
+func contentOf(path string) (content, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return content{}, err
 	}
 	defer file.Close()
 	digest := sha256.New()
 	size, err := io.Copy(digest, file)
-	return program{path: path, hash: hex.EncodeToString(digest.Sum(nil))[:hashDigits], size: size}, err
+	return content{digits([sha256.Size]byte(digest.Sum(nil))), size}, err
 }
+
+func digits(hash [sha256.Size]byte) string { return hex.EncodeToString(hash[:])[:hashDigits] }

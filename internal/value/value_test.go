@@ -44,7 +44,23 @@ func TestParse(t *testing.T) {
 		kind, in, want string
 		parse          func(string) (string, error)
 	}{
-		{"name", "shop-2", "shop-2", func(s string) (string, error) { v, err := value.ParseName(s); return string(v), err }},
+		{"name", "shop-2", "shop-2", name},
+		{"name", "a" + strings.Repeat("b", 62), "a" + strings.Repeat("b", 62), name},
+		{"name", "a" + strings.Repeat("b", 63), "", name},
+		{"name", "2shop", "", name},
+		{"name", "Shop", "", name},
+		{"name", "sh\xffop", "", name},
+		{"hostname", strings.Repeat("a", 63) + ".com", strings.Repeat("a", 63) + ".com", hostname},
+		{"hostname", strings.Repeat("a", 64) + ".com", "", hostname},
+		{"hostname", "a-.com", "", hostname},
+		{"hostname", "*", "", hostname},
+		{"hostname", "*.", "", hostname},
+		{"hostname", "a.*.com", "", hostname},
+		{"hostname", "a.com.", "", hostname},
+		{"URL path", "/" + strings.Repeat("a", 200), "/" + strings.Repeat("a", 200), urlPath},
+		{"URL path", "/" + strings.Repeat("a", 201), "", urlPath},
+		{"URL path", "health", "", urlPath},
+		{"URL path", "", "", urlPath},
 		{"hostname", "Shop.Example.COM", "shop.example.com", hostname},
 		{"hostname", "*.example.com", "*.example.com", hostname},
 		{"hostname", strings.Repeat("a.", 127) + "b", "", hostname},
@@ -72,6 +88,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func name(s string) (string, error)     { v, err := value.ParseName(s); return string(v), err }
+func urlPath(s string) (string, error)  { v, err := value.ParseURLPath(s); return string(v), err }
 func hostname(s string) (string, error) { v, err := value.ParseHostname(s); return string(v), err }
 func path(s string) (string, error)     { v, err := value.ParsePath(s); return string(v), err }
 func socket(s string) (string, error)   { v, err := value.ParseSocket(s); return string(v), err }
@@ -82,6 +100,17 @@ func listen(s string) (string, error) {
 		return "", err
 	}
 	return v.String(), nil
+}
+
+func TestRuns(t *testing.T) {
+	for run, want := range map[string]bool{
+		"20261123t184501z-k3v9qz": true, "1": true, "a" + strings.Repeat("b", 63): true,
+		"": false, "a" + strings.Repeat("b", 64): false, "-a": false, "A": false, "a/b": false, "..": false, "a\n": false,
+	} {
+		if value.IsRun(run) != want {
+			t.Errorf("%q: %v", run, !want)
+		}
+	}
 }
 
 func TestLocalAddress(t *testing.T) {

@@ -26,12 +26,14 @@ type Contender struct {
 	Floor  string             // the contender it is held against; may be empty
 	Each   int                // what its time is divided by, such as a number of stages
 	After  func() (bad error) // looks at what it left; not measured; may be nil
+	Others func() float64     // what others have taken for it so far, such as a server: CPU ms; may be nil
 }
 
 // Measured is what a contender took: medians of time, the most memory.
 type Measured struct {
 	Contender
 	Wall, Least, CPU float64 // ms
+	Served           float64 // CPU ms of Others
 	MiB              float64 // of the largest process
 }
 
@@ -83,8 +85,8 @@ func (b *Bench) Run(ctx context.Context, rounds int, contenders []Contender) ([]
 
 // sample is one run.
 type sample struct {
-	wall, cpu, mib float64
-	status         int
+	wall, cpu, others, mib float64
+	status                 int
 }
 
 func (b *Bench) once(ctx context.Context, c Contender) (sample, error) {
@@ -101,12 +103,13 @@ func (b *Bench) once(ctx context.Context, c Contender) (sample, error) {
 	var said strings.Builder
 	cmd := exec.CommandContext(ctx, b.Program("measure"), c.Args...)
 	cmd.Dir, cmd.Env, cmd.Stderr, cmd.ExtraFiles = c.Dir, append(os.Environ(), c.Env...), &said, []*os.File{w}
+	before := c.others()
 	err = cmd.Run()
 	w.Close()
 	if err != nil {
 		return sample{}, fmt.Errorf("%w\n%s", err, said.String())
 	}
-	var s sample
+	s := sample{others: c.others() - before}
 	if _, err := fmt.Fscan(r, &s.wall, &s.cpu, &s.mib, &s.status); err != nil {
 		return s, err
 	}
@@ -119,16 +122,29 @@ func (b *Bench) once(ctx context.Context, c Contender) (sample, error) {
 	return s, err
 }
 
+func (c Contender) others() float64 {
+	if c.Others == nil {
+		return 0
+	}
+	return c.Others()
+}
+
 func sum(c Contender, samples []sample) Measured {
 	m := Measured{Contender: c}
-	var walls, cpus []float64
+	of := func(of func(sample) float64) (median, least float64) {
+		var all []float64
+		for _, s := range samples {
+			all = append(all, of(s))
+		}
+		slices.Sort(all)
+		return all[len(all)/2], all[0]
+	}
+	m.Wall, m.Least = of(func(s sample) float64 { return s.wall })
+	m.CPU, _ = of(func(s sample) float64 { return s.cpu })
+	m.Served, _ = of(func(s sample) float64 { return s.others })
 	for _, s := range samples {
-		walls, cpus = append(walls, s.wall), append(cpus, s.cpu)
 		m.MiB = max(m.MiB, s.mib)
 	}
-	slices.Sort(walls)
-	slices.Sort(cpus)
-	m.Wall, m.Least, m.CPU = walls[len(walls)/2], walls[0], cpus[len(cpus)/2]
 	return m
 }
 
@@ -140,14 +156,21 @@ func Table(w io.Writer, title string, measured []Measured) error {
 	}
 	fmt.Fprintf(w, "\n%s\n", title)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tms\tleast\tCPU ms\tMiB\t× floor\tabove, each\t")
+	fmt.Fprintln(t, "\tms\tleast\tCPU ms\tothers' CPU\tMiB\t× floor\tabove, each\t")
 	for _, m := range measured {
 		ratio, above := "", ""
 		if floor := walls[m.Floor]; floor > 0 {
 			ratio = fmt.Sprintf("%.2f", m.Wall/floor)
 			above = fmt.Sprintf("%.0f µs", (m.Wall-floor)/float64(max(m.Each, 1))*1e3)
 		}
-		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t%s\t\n", m.Name, m.Wall, m.Least, m.CPU, m.MiB, ratio, above)
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%s\t%.1f\t%s\t%s\t\n", m.Name, m.Wall, m.Least, m.CPU, others(m), m.MiB, ratio, above)
 	}
 	return t.Flush()
+}
+
+func others(m Measured) string {
+	if m.Others == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", m.Served)
 }

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/org/deploy-action/internal/bench/sshd"
 )
 
 // floor runs true on each server, so many times over one connection, and all
@@ -43,7 +45,7 @@ func logInToAll(keyFile, knownFile, hostsFile, timesText string) error {
 	if err != nil {
 		return err
 	}
-	config := &ssh.ClientConfig{User: userName, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: check, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}}
+	config := &ssh.ClientConfig{User: sshd.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: check, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}}
 	failed := make(chan error, 1)
 	var all sync.WaitGroup
 	for _, host := range strings.Fields(string(hosts)) {

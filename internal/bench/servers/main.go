@@ -16,17 +16,19 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/org/deploy-action/internal/bench/beside"
+	"github.com/org/deploy-action/internal/bench/sshd"
 )
 
 // options are what the command line says.
 type options struct {
-	hosts, measure    string
-	rounds            int
-	turnout, droneSSH string
+	hosts, measure, beside string
+	rounds                 int
+	turnout, droneSSH      string
 }
 
 func main() {
@@ -36,7 +38,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.hosts, "hosts", "1,10,50,200", "numbers of servers for one command")
 	flag.StringVar(&o.measure, "measure", "command,five,metrics", "what to measure")
-	flag.IntVar(&o.rounds, "rounds", 5, "runs of each")
+	flag.StringVar(&o.beside, "beside", "drone-ssh,pssh,clush,ansible", "whom to measure beside turnout, of those that are there; none: nobody")
+	flag.IntVar(&o.rounds, "rounds", 5, "runs of each; of a peer that took more than 5 s in its first, one")
 	flag.StringVar(&o.turnout, "turnout", "bin/turnout", "the program to measure")
 	flag.StringVar(&o.droneSSH, "drone-ssh", "", "drone-ssh, the program within appleboy/ssh-action; left out where it is not named")
 	flag.Parse()
@@ -65,19 +68,22 @@ func (o options) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	stop, err := startServer(ctx, dir)
-	if err != nil {
+	s := site{dir: dir, hosts: manyHosts}
+	if s.Site, err = sshd.NewSite(ctx, dir); err != nil {
 		return err
 	}
-	defer stop()
+	if s.server, err = s.Start(ctx, sshd.Listener{Address: "0.0.0.0", Port: port}); err != nil {
+		return err
+	}
+	defer s.server.Stop()
 	for _, what := range strings.Split(o.measure, ",") {
 		switch what {
 		case "command":
-			err = o.commands(ctx, bench, dir)
+			err = o.commands(ctx, bench, s)
 		case "five":
-			err = o.show(ctx, bench, fmt.Sprintf("5 commands on each of %d servers", manyHosts), site{dir: dir, hosts: manyHosts}, o.five)
+			err = o.show(ctx, bench, fmt.Sprintf("5 commands on each of %d servers", manyHosts), s, o.five)
 		case "metrics":
-			err = o.show(ctx, bench, fmt.Sprintf("CPU, memory and disk of %d servers", manyHosts), site{dir: dir, hosts: manyHosts}, o.metrics)
+			err = o.show(ctx, bench, fmt.Sprintf("CPU, memory and disk of %d servers", manyHosts), s, o.metrics)
 		default:
 			err = fmt.Errorf("-measure: %q is none of command, five, metrics", what)
 		}
@@ -88,13 +94,14 @@ func (o options) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (o options) commands(ctx context.Context, bench *beside.Bench, dir string) error {
+func (o options) commands(ctx context.Context, bench *beside.Bench, s site) error {
 	for _, hosts := range strings.Split(o.hosts, ",") {
 		n, err := strconv.Atoi(hosts)
 		if err != nil {
 			return fmt.Errorf("-hosts: %w", err)
 		}
-		if err := o.show(ctx, bench, fmt.Sprintf("true on each of %d servers", n), site{dir: dir, hosts: n}, o.command); err != nil {
+		s.hosts = n
+		if err := o.show(ctx, bench, fmt.Sprintf("true on each of %d servers", n), s, o.command); err != nil {
 			return err
 		}
 	}
@@ -109,22 +116,39 @@ func (o options) show(ctx context.Context, bench *beside.Bench, title string, s 
 	}
 	all := contenders(s)
 	for i := range all {
-		all[i].Dir, all[i].Floor, all[i].Each = s.folder(), all[0].Name, s.hosts
+		all[i].Dir, all[i].Floor, all[i].Each, all[i].Others = s.folder(), all[0].Name, s.hosts, s.server.CPU
 	}
-	if _, err := bench.Run(ctx, 1, all); err != nil {
-		return err
-	}
-	measured, err := bench.Run(ctx, o.rounds, all)
+	first, err := bench.Run(ctx, 1, all)
 	if err != nil {
 		return err
 	}
-	return beside.Table(os.Stdout, title, measured)
+	var quick, slow []beside.Contender
+	for i, m := range first {
+		if m.Wall > slowest && i > 1 { // all but the floor and turnout
+			slow = append(slow, all[i])
+		} else {
+			quick = append(quick, all[i])
+		}
+	}
+	measured, err := bench.Run(ctx, o.rounds, quick)
+	if err != nil {
+		return err
+	}
+	once, err := bench.Run(ctx, 1, slow)
+	if err != nil {
+		return err
+	}
+	return beside.Table(os.Stdout, title, append(measured, once...))
 }
 
-// installed reports whether a peer is there.
-func installed(program string) bool {
+// slowest is what a peer's run may take, in ms, to be repeated: the rest are so far
+// off that their noise does not matter.
+const slowest = 5000
+
+// has reports whether a peer is wanted and there.
+func (o options) has(peer, program string) bool {
 	_, err := exec.LookPath(program)
-	return err == nil
+	return err == nil && slices.Contains(strings.Split(o.beside, ","), peer)
 }
 
 // command is one command on every server.
@@ -142,7 +166,7 @@ func (o options) five(s site) []beside.Contender {
 // metrics are CPU, memory and disk of every server.
 func (o options) metrics(s site) []beside.Contender {
 	all := []beside.Contender{s.floor(1), {Name: "turnout servers metrics", Args: []string{o.turnout, "servers", "metrics", "-json"}}}
-	if installed("ansible") {
+	if o.has("ansible", "ansible") {
 		all = append(all, beside.Contender{Name: "ansible -m setup", Args: s.ansible("-m", "setup"), Env: s.ansibleEnv()})
 	}
 	return all
@@ -154,23 +178,23 @@ func (o options) peers(s site, times int) []beside.Contender {
 	add := func(name string, args []string) {
 		all = append(all, beside.Contender{Name: name, Args: repeat(args, times), Env: s.ansibleEnv()})
 	}
-	if o.droneSSH != "" {
-		scripts := []string{o.droneSSH, "-H", strings.Join(s.addresses(), ","), "-p", port, "-u", userName, "-i", s.path("id")}
+	if o.droneSSH != "" && o.has("drone-ssh", o.droneSSH) {
+		scripts := []string{o.droneSSH, "-H", strings.Join(s.addresses(), ","), "-p", port, "-u", sshd.User, "-i", s.path("id")}
 		for range times {
 			scripts = append(scripts, "-s", "true")
 		}
 		all = append(all, beside.Contender{Name: "drone-ssh", Args: scripts})
 	}
-	if installed("parallel-ssh") {
+	if o.has("pssh", "parallel-ssh") {
 		add("pssh", []string{"parallel-ssh", "-h", s.path("hosts"), "-p", "50", "-x", "-F" + s.path("ssh_config"), "true"})
 	}
-	if installed("clush") {
+	if o.has("clush", "clush") {
 		add("clush", []string{"clush", "-w", strings.Join(s.addresses(), ","), "-f", "50", "-o", "-F" + s.path("ssh_config"), "true"})
 	}
-	if installed("ansible") && times == 1 {
+	if o.has("ansible", "ansible") && times == 1 {
 		add("ansible", s.ansible("-m", "command", "-a", "true"))
 	}
-	if installed("ansible-playbook") && times > 1 {
+	if o.has("ansible", "ansible-playbook") && times > 1 {
 		all = append(all, beside.Contender{Name: "ansible-playbook", Args: []string{"ansible-playbook", "-i", s.path("inventory"), "-f", "50", s.path("play.yml")}, Env: s.ansibleEnv()})
 	}
 	return all

@@ -1,117 +1,23 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/org/deploy-action/internal/bench/beside"
+	"github.com/org/deploy-action/internal/bench/sshd"
 )
 
-const (
-	port     = "2299"
-	userName = "bench"
-	userID   = 64243
-)
-
-// sshdConfig serves as many logins at once as the contenders like: the default of
-// MaxStartups, 10:30:100, is for one server, and this one stands for hundreds.
-const sshdConfig = `Port ` + port + `
-HostKey %[1]s/host_key
-AuthorizedKeysFile %[1]s/id.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-MaxStartups 2000
-MaxSessions 100
-Subsystem sftp internal-sftp
-`
-
-// startServer starts an sshd in whose eyes this machine has a user of the
-// bench's, with a home of its own, and waits until it answers.
-func startServer(ctx context.Context, dir string) (stop func(), err error) {
-	for _, key := range []string{"host_key", "id"} {
-		if said, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key)).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("ssh-keygen: %w\n%s", err, said)
-		}
-	}
-	home := filepath.Join(dir, "home")
-	passwd, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil, err
-	}
-	shadow, err := os.ReadFile("/etc/shadow")
-	if err != nil {
-		return nil, err
-	}
-	files := map[string]string{
-		"sshd_config": fmt.Sprintf(sshdConfig, dir),
-		"passwd":      string(passwd) + fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", userName, userID, userID, home),
-		"shadow":      string(shadow) + userName + ":*:19000:0:99999:7:::\n",
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Mkdir(home, 0o755); err != nil {
-		return nil, err
-	}
-	for _, open := range []string{dir, home} {
-		if err := os.Chmod(open, 0o755); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chown(home, userID, userID); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where sshd confines itself
-		return nil, err
-	}
-	script := `set -e; mount --bind "$1/passwd" /etc/passwd; mount --bind "$1/shadow" /etc/shadow; exec /usr/sbin/sshd -D -f "$1/sshd_config" -E "$1/sshd.log"`
-	server := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", dir)
-	if err := server.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	}
-	if err := answers(ctx, dir); err != nil {
-		stop()
-		return nil, err
-	}
-	return stop, nil
-}
-
-// answers waits until somebody can log in.
-func answers(ctx context.Context, dir string) error {
-	s := site{dir: dir, hosts: 1}
-	if err := s.write(); err != nil {
-		return err
-	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		said, err := exec.CommandContext(ctx, "ssh", "-F", s.path("ssh_config"), s.addresses()[0], "true").CombinedOutput()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w\n%s", ctx.Err(), said)
-		}
-	}
-}
+const port = "2299"
 
 // site is so many servers, described to every contender.
 type site struct {
-	dir   string
-	hosts int
+	sshd.Site
+	dir    string
+	server *sshd.Server
+	hosts  int
 }
 
 func (s site) folder() string          { return filepath.Join(s.dir, fmt.Sprintf("%d-servers", s.hosts)) }
@@ -129,7 +35,7 @@ func (s site) write() error {
 	if err := os.MkdirAll(s.folder(), 0o755); err != nil {
 		return err
 	}
-	id, err := os.ReadFile(filepath.Join(s.dir, "id"))
+	id, err := os.ReadFile(s.Key())
 	if err != nil {
 		return err
 	}
@@ -137,7 +43,7 @@ func (s site) write() error {
 	if err != nil {
 		return err
 	}
-	config := fmt.Sprintf("Host *\n  User %s\n  Port %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  BatchMode yes\n", userName, port, s.path("id"), s.path("known_hosts"))
+	config := fmt.Sprintf("Host *\n  User %s\n  Port %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  BatchMode yes\n", sshd.User, port, s.path("id"), s.path("known_hosts"))
 	files := map[string]string{
 		"id": string(id), "known_hosts": known, "ssh_config": config, "hosts": strings.Join(s.addresses(), "\n") + "\n",
 		"deploy.hcl": s.spec(), "inventory": "[all]\n" + strings.Join(s.addresses(), "\n") + "\n", "play.yml": play,
@@ -152,7 +58,7 @@ func (s site) write() error {
 }
 
 func (s site) knownHosts() (string, error) {
-	key, err := os.ReadFile(filepath.Join(s.dir, "host_key.pub"))
+	key, err := s.HostKey()
 	if err != nil {
 		return "", err
 	}
@@ -165,7 +71,7 @@ func (s site) knownHosts() (string, error) {
 
 func (s site) spec() string {
 	var b, all strings.Builder
-	fmt.Fprintf(&b, "ssh {\n  user = %q\n  port = %s\n  private_key = file(\"id\")\n  known_hosts = file(\"known_hosts\")\n}\n", userName, port)
+	fmt.Fprintf(&b, "ssh {\n  user = %q\n  port = %s\n  private_key = file(\"id\")\n  known_hosts = file(\"known_hosts\")\n}\n", sshd.User, port)
 	for i, address := range s.addresses() {
 		fmt.Fprintf(&b, "server \"s%d\" {\n  host = %q\n}\n", i, address)
 		fmt.Fprintf(&all, "server.s%d, ", i)
