@@ -12,7 +12,7 @@ import (
 var proxyShapes = map[ProxyKind]shape{
 	NGINX: {
 		labels:     []string{"kind"},
-		attributes: []string{"servers", "listen", "hostname", "config", "main", "error_log", "template", "check", "reload"},
+		attributes: []string{"servers", "listen", "hostname", "config", "config_dir", "main", "error_log", "template", "check", "reload"},
 		required:   []string{"listen", "config"},
 	},
 	HAProxy: {
@@ -27,7 +27,7 @@ var proxyShapes = map[ProxyKind]shape{
 func (b *body) proxies() []*Proxy {
 	var all []*Proxy
 	for _, block := range b.blocksOf("proxy") {
-		all = append(all, b.proxy(block, nil))
+		all = append(all, b.proxy(block, []string{"config_dir"}))
 	}
 	if len(all) == 0 && !b.hurt(b.block.Range()) {
 		b.errorf(b.header(), "Missing block", "%s needs a proxy block: the proxy whose traffic moves from slot to slot.", b.name)
@@ -53,6 +53,9 @@ func (b *body) proxy(block *hclsyntax.Block, without []string) *Proxy {
 		Template: inner.filled("template"),
 		Check:    inner.command("check"),
 		Reload:   inner.command("reload"),
+	}
+	if slices.Contains(s.attributes, "config_dir") {
+		p.Configs = parsed(inner, "config_dir", paths, "/etc/nginx/conf.d")
 	}
 	inner.channels(p)
 	return p
