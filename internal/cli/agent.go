@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/metrics"
+	"github.com/org/deploy-action/internal/preview"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/ssh"
 )
@@ -53,7 +55,7 @@ func (a *app) agentCommand() *cli.Command {
 
 // operations are all that an agent performs.
 func operations() []machine.Handler {
-	return append(rollout.Operations(),
+	return append(slices.Concat(rollout.Operations(), preview.Operations()),
 		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
 		machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Find),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
