@@ -21,7 +21,7 @@ var variables = map[string]string{
 // shape is that of GitHub's webhooks.
 type payload struct {
 	Action string `json:"action"` // of a pull request: "opened", "closed" …
-	Issue *struct {
+	Issue  *struct {
 		titled
 		PullRequest *struct{} `json:"pull_request"` // nil: an issue
 	} `json:"issue"`

@@ -39,9 +39,9 @@ func EntrypointArgs(argv0 string, getenv func(string) string) ([]string, error) 
 type inputs struct {
 	spec, command, pipeline, environment, task, preview, directory string
 
-	verb string // of the command preview
-	vars                                                  []string // "name=value"
-	dryRun                                                bool
+	verb   string   // of the command preview
+	vars   []string // "name=value"
+	dryRun bool
 }
 
 // commands are the values of the input command, with the input that names what
