@@ -16,6 +16,7 @@ import (
 
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/workflow"
 )
 
@@ -66,10 +67,10 @@ func (a *app) exportWorkflowCommand() *cli.Command {
 // workflow is the pipeline that the arguments name, as a workflow.
 func (a *app) workflow(c *cli.Command) ([]byte, *plan.Plan, error) {
 	var read []string
-	s, err := a.loadIn(c, func(name string) string {
+	s, err := a.loadAs(c, spec.Options{Getenv: func(name string) string {
 		read = append(read, name)
 		return a.env.Getenv(name)
-	})
+	}})
 	if err != nil {
 		return nil, nil, err
 	}

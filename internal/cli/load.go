@@ -33,18 +33,25 @@ const specOptions = `
 
 // load reads the spec and tells every problem in it. From here on nothing is
 // printed with a secret of the spec in it.
-func (a *app) load(c *cli.Command) (*spec.Spec, error) { return a.loadIn(c, a.env.Getenv) }
+func (a *app) load(c *cli.Command) (*spec.Spec, error) { return a.loadAs(c, spec.Options{}) }
 
-// loadIn is load with another environment for env().
-func (a *app) loadIn(c *cli.Command, getenv func(string) string) (*spec.Spec, error) {
+// loadMachines is load for those who change nothing that the spec's pipelines and
+// tasks speak of: variables that only these read need no value.
+func (a *app) loadMachines(c *cli.Command) (*spec.Spec, error) {
+	return a.loadAs(c, spec.Options{Machines: true})
+}
+
+// loadAs is load with options; what is missing in them is filled in.
+func (a *app) loadAs(c *cli.Command, options spec.Options) (*spec.Spec, error) {
 	vars, problems, err := a.assignments(c)
 	if err != nil {
 		return nil, err
 	}
 	vars = append(a.preset(), vars...)
-	options := spec.Options{
-		Vars: vars, Getenv: getenv, Dir: a.dir,
-		GitHub: a.githubContext(), Version: version, CPUs: runtime.NumCPU(),
+	options.Vars, options.Dir, options.GitHub = vars, a.dir, a.githubContext()
+	options.Version, options.CPUs = version, runtime.NumCPU()
+	if options.Getenv == nil {
+		options.Getenv = a.env.Getenv
 	}
 	s, found := spec.Load(a.specFile(c), options)
 	if s != nil {

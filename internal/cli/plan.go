@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
@@ -72,7 +73,21 @@ func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
 		return err
 	}
 	a.commentPlan(ctx, p)
-	return a.printPlan(p, asJSON)
+	if err := a.printPlan(p, asJSON); err != nil {
+		return err
+	}
+	return unstartable(p)
+}
+
+// unstartable says why a switch of the plan could not start as things are; nil
+// when all can.
+func unstartable(p *plan.Plan) error {
+	for _, deploy := range p.Deploys {
+		if problems := deploy.Preview.Problems; len(problems) > 0 {
+			return fmt.Errorf("environment %s could not be switched: %s", deploy.Environment.Name, problems[0])
+		}
+	}
+	return nil
 }
 
 func (a *app) printPlan(p *plan.Plan, asJSON bool) error {

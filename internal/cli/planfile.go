@@ -29,13 +29,8 @@ type saved struct {
 	file string
 }
 
-// savePlan writes a plan to a file, unless a switch of it could not start.
+// savePlan writes a plan to a file.
 func (a *app) savePlan(c *cli.Command, s *spec.Spec, p *plan.Plan, out string) error {
-	for _, deploy := range p.Deploys {
-		if len(deploy.Preview.Problems) > 0 {
-			return fmt.Errorf("%s was not written: environment %s: %s", out, deploy.Environment.Name, deploy.Preview.Problems[0])
-		}
-	}
 	text, err := a.planText(p)
 	if err != nil {
 		return err

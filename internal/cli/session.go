@@ -181,6 +181,12 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 	if err != nil {
 		return rollout.Refused(d, err)
 	}
+	release, done, err := r.resolve(ctx, d.Release)
+	if err != nil {
+		return rollout.Refused(d, err)
+	}
+	defer func() { _ = done() }() // the folder of the run goes with the run
+	request.Release = release
 	request.Emit, request.Machines = emit, r.machines.ForSwitch
 	command := r.about.Command
 	if d.Rollback {

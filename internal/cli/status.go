@@ -65,10 +65,10 @@ func (a *app) statusCommand() *cli.Command {
 // environments are those that the arguments name: one, or all of the spec.
 func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
 	if c.Args().Present() {
-		_, env, err := a.environment(c)
+		_, env, err := environment(c, a.loadMachines)
 		return []*spec.Environment{env}, err
 	}
-	s, err := a.load(c)
+	s, err := a.loadMachines(c)
 	if err != nil {
 		return nil, err
 	}

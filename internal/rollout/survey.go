@@ -1,10 +1,10 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/org/deploy-action/internal/event"
@@ -44,8 +44,8 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 		if err := r.aim(ctx); err != nil {
 			return "", err
 		}
-	} else if err := checkSource(r.Release); err != nil {
-		return "", err
+	} else if err := release.CheckSource(r.Release); err != nil {
+		return "", fmt.Errorf("release: %w", err)
 	}
 	if r.first {
 		return fmt.Sprintf("nothing serves yet; first release goes to %s", r.to.Name), nil
@@ -104,13 +104,13 @@ func (r *rollout) choose() error {
 	e := r.fleet.edges[i]
 	for _, other := range r.fleet.edges[i:] {
 		if other.serves != "" && other.serves != e.serves {
-			return &disagreement{r.whereabouts()}
+			return cmp.Or(r.fleet.newcomer(), error(&disagreement{r.whereabouts()}))
 		}
 	}
 	r.from = slotNamed(r.Environment, e.serves)
 	if r.from == nil {
 		return on(e, fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
-			e.site.Config, e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
+			e.site.Place(), e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
 	}
 	r.to = other(r.Environment, r.from)
 	return nil
@@ -223,16 +223,4 @@ func other(env *spec.Environment, slot *spec.Slot) *spec.Slot {
 		return env.Slots[1]
 	}
 	return env.Slots[0]
-}
-
-// checkSource finds out early that there is nothing to ship.
-func checkSource(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("release: %w", err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("release: %s is not a directory", dir)
-	}
-	return nil
 }

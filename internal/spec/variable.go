@@ -131,7 +131,7 @@ func (v *variable) given() (cty.Value, bool) {
 			return v.assigned(v.o.Vars[i])
 		}
 	}
-	if !hasPreset && v.attribute("default") == nil {
+	if !hasPreset && v.attribute("default") == nil && (v.wanted == nil || v.wanted[v.name]) {
 		v.unset()
 	}
 	return preset, hasPreset

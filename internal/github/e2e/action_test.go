@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,9 +184,24 @@ func TestAction(t *testing.T) {
 		}
 	}
 	told(t, github)
+	fitsOntoRunners(t)
 	t.Log(regexp.MustCompile(`\d+ requests, \d+ failed, p99 [^*\n]*`).FindString(log))
 	if t.Failed() {
 		t.Log(log)
+	}
+}
+
+// maxImage is how large the action's image may be unpacked, in bytes: every job
+// of every user builds or pulls it.
+const maxImage = 120e6
+
+// fitsOntoRunners checks the size of the image that act has built.
+func fitsOntoRunners(t *testing.T) {
+	t.Helper()
+	text := strings.TrimSpace(run(t, root, "docker", "image", "inspect", "--format", "{{.Size}}", "act-dockeraction:latest"))
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || size > maxImage {
+		t.Errorf("the image has %s bytes (%v), at most %.0f are allowed", text, err, maxImage)
 	}
 }
 
