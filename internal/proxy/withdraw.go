@@ -77,7 +77,7 @@ func dismiss(ctx context.Context, at machine.At, sites []Site) (reloaded bool, e
 	}
 	first := reload{site: known[0], at: at, good: gone, turnover: true}
 	if err := first.do(ctx); err != nil {
-		return false, fmt.Errorf("the files of %d sites are removed, and the proxy still serves them: %w", len(known), first.refused(err, nil).Cause)
+		return false, fmt.Errorf("the files of %d sites are removed, and the proxy may still serve them; %s: %w", len(known), known[0].dialect().where, err)
 	}
 	for _, s := range known[1:] { // the workers that knew them have left
 		if err := gone(s.ask(ctx)); err != nil {
