@@ -9,6 +9,12 @@ import _ "embed"
 //go:embed nginx.conf.tmpl
 var NGINX string
 
+// PreviewDomain is the template of an nginx site that answers for the host names
+// of a domain that lead to no preview.
+//
+//go:embed preview.conf.tmpl
+var PreviewDomain string
+
 // HAProxy is the template of a HAProxy frontend with its two backends. It is
 // read after the main file and brings its own timeouts.
 //

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/metrics"
+	"github.com/org/deploy-action/internal/preview"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/ssh"
 )
@@ -71,7 +73,7 @@ func (a *app) agent(ctx context.Context, self string, lease time.Duration) error
 
 // operations are all that an agent performs.
 func operations() []machine.Handler {
-	return append(rollout.Operations(),
+	return append(slices.Concat(rollout.Operations(), preview.Operations()),
 		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
 		machine.Handle(machine.Run), machine.Handle(machine.ReadFile),
 		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/preview"
 	"github.com/org/deploy-action/internal/rollout"
 )
 
@@ -53,7 +54,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	case errors.As(err, &usage), errors.As(err, &library):
 		fmt.Fprintln(a.stderr, "turnout: hint: turnout -h lists the commands, turnout COMMAND -h explains one")
 		return exitUsage
-	case rollout.Stranded(err):
+	case rollout.Stranded(err), preview.Stranded(err):
 		return exitStranded
 	case ctx.Err() != nil:
 		return exitCancelled

@@ -109,7 +109,7 @@ func (a *app) command() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			a.validateCommand(), a.fmtCommand(), a.planCommand(), a.runCommand(), a.taskCommand(), a.deployCommand(), a.rollbackCommand(),
-			a.statusCommand(), a.historyCommand(), a.recoverCommand(), a.lockCommand(), a.reportCommand(), a.artifactsCommand(), a.serversCommand(),
+			a.statusCommand(), a.historyCommand(), a.recoverCommand(), a.previewCommand(), a.lockCommand(), a.reportCommand(), a.artifactsCommand(), a.serversCommand(),
 			a.renderCommand(), a.exportCommand(), a.initCommand(), a.agentCommand(), a.versionCommand(),
 		},
 	}

@@ -16,6 +16,7 @@ Commands:
   deploy      deploy one environment
   rollback    go back to an earlier release
   recover     settle what an interrupted run left
+  preview     bring up, remove and repair previews of pull requests
   status      show what serves now
   lock        show who deploys now
   history     list past deploys

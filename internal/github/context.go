@@ -20,7 +20,8 @@ var variables = map[string]string{
 // payload is what turnout reads of the event that started the workflow. The
 // shape is that of GitHub's webhooks.
 type payload struct {
-	Issue *struct {
+	Action string `json:"action"` // of a pull request: "opened", "closed" …
+	Issue  *struct {
 		titled
 		PullRequest *struct{} `json:"pull_request"` // nil: an issue
 	} `json:"issue"`
@@ -73,9 +74,11 @@ func (a *Actions) Context() map[string]string {
 	return a.known
 }
 
-func (a *Actions) event() (payload, error) {
+func (a *Actions) event() (payload, error) { return readEvent(a.getenv) }
+
+func readEvent(getenv func(string) string) (payload, error) {
 	var event payload
-	name := a.getenv("GITHUB_EVENT_PATH")
+	name := getenv("GITHUB_EVENT_PATH")
 	if name == "" {
 		return event, errors.New("GITHUB_EVENT_PATH is not set")
 	}

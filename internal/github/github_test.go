@@ -348,20 +348,28 @@ func TestEntrypointArgs(t *testing.T) {
 			"SPEC": "ci/deploy.hcl", "PIPELINE": "release", "WORKING_DIRECTORY": "site", "DRY_RUN": "True",
 			"VARS": "release=dist\r\n\n# a word\n token = a=b \n",
 		}, "-chdir|site|run|-f|ci/deploy.hcl|-var|release=dist|-var|token= a=b |-dry-run|release", ""},
-		"deploy":      {map[string]string{"COMMAND": "deploy", "ENVIRONMENT": "shop"}, "deploy|shop", ""},
-		"task":        {map[string]string{"COMMAND": "task", "TASK": "restart", "DRY_RUN": "true"}, "task|-dry-run|restart", ""},
-		"unknown":     {map[string]string{"COMMAND": "agent"}, "", `there is no command "agent"`},
-		"no pipeline": {map[string]string{"COMMAND": "deploy", "PIPELINE": "x"}, "", "input pipeline: deploy takes none"},
-		"no env":      {map[string]string{"ENVIRONMENT": "x"}, "", "input environment: run takes none"},
-		"no task":     {map[string]string{"TASK": "x"}, "", "input task: run takes none; it is for task"},
-		"flag":        {map[string]string{"PIPELINE": "-json"}, "", "is not a name"},
-		"no bool":     {map[string]string{"DRY_RUN": "maybe"}, "", `input dry_run: "maybe" is neither true nor false`},
-		"dry status":  {map[string]string{"COMMAND": "status", "DRY_RUN": "true"}, "", "status changes nothing anyway"},
-		"no comment":  {map[string]string{"COMMENT": "perhaps", "KEY": "hunter2"}, "", `input comment: "perhaps" is neither true nor false`},
-		"bad var":     {map[string]string{"VARS": "a=b\nhunter2"}, "", "input vars: line 2 is not name=value"},
+		"deploy":       {map[string]string{"COMMAND": "deploy", "ENVIRONMENT": "shop"}, "deploy|shop", ""},
+		"task":         {map[string]string{"COMMAND": "task", "TASK": "restart", "DRY_RUN": "true"}, "task|-dry-run|restart", ""},
+		"preview up":   {map[string]string{"COMMAND": "preview", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": "opened"}, "preview|up", ""},
+		"preview down": {map[string]string{"COMMAND": "preview", "PREVIEW": "shop", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": "closed"}, "preview|down|shop", ""},
+		"preview sync": {map[string]string{"COMMAND": "preview", "GITHUB_EVENT_NAME": "schedule"}, "preview|sync", ""},
+		"preview lost": {map[string]string{"COMMAND": "preview", "GITHUB_EVENT_NAME": "pull_request"}, "", "what happened to the pull request can't be told"},
+		"no preview":   {map[string]string{"PREVIEW": "shop"}, "", "input preview: run takes none"},
+		"unknown":      {map[string]string{"COMMAND": "agent"}, "", `there is no command "agent"`},
+		"no pipeline":  {map[string]string{"COMMAND": "deploy", "PIPELINE": "x"}, "", "input pipeline: deploy takes none"},
+		"no env":       {map[string]string{"ENVIRONMENT": "x"}, "", "input environment: run takes none"},
+		"no task":      {map[string]string{"TASK": "x"}, "", "input task: run takes none; it is for task"},
+		"flag":         {map[string]string{"PIPELINE": "-json"}, "", "is not a name"},
+		"no bool":      {map[string]string{"DRY_RUN": "maybe"}, "", `input dry_run: "maybe" is neither true nor false`},
+		"dry status":   {map[string]string{"COMMAND": "status", "DRY_RUN": "true"}, "", "status changes nothing anyway"},
+		"no comment":   {map[string]string{"COMMENT": "perhaps", "KEY": "hunter2"}, "", `input comment: "perhaps" is neither true nor false`},
+		"bad var":      {map[string]string{"VARS": "a=b\nhunter2"}, "", "input vars: line 2 is not name=value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args, err := EntrypointArgs("/turnout-action", func(name string) string {
+				if action := test.env[name]; name == "GITHUB_EVENT_PATH" && action != "" {
+					return eventFile(t, action)
+				}
 				return test.env[strings.TrimPrefix(name, "INPUT_")]
 			})
 			if test.err != "" {
@@ -375,6 +383,16 @@ func TestEntrypointArgs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// eventFile is the event of a pull request to which that happened.
+func eventFile(t *testing.T, action string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(name, fmt.Appendf(nil, `{"action": %q, "pull_request": {"number": 7, "head": {"ref": "$(touch x)"}}}`, action), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func TestIsEntrypoint(t *testing.T) {

@@ -37,9 +37,11 @@ func EntrypointArgs(argv0 string, getenv func(string) string) ([]string, error) 
 
 // inputs are those of action.yml.
 type inputs struct {
-	spec, command, pipeline, environment, task, directory string
-	vars                                                  []string // "name=value"
-	dryRun                                                bool
+	spec, command, pipeline, environment, task, preview, directory string
+
+	verb   string   // of the command preview
+	vars   []string // "name=value"
+	dryRun bool
 }
 
 // commands are the values of the input command, with the input that names what
@@ -47,14 +49,14 @@ type inputs struct {
 var commands = map[string]string{
 	"run": "pipeline", "plan": "pipeline",
 	"deploy": "environment", "rollback": "environment", "recover": "environment", "status": "environment",
-	"task": "task", "validate": "",
+	"task": "task", "validate": "", "preview": "preview",
 }
 
 func readInputs(getenv func(string) string) (inputs, error) {
 	get := func(name string) string { return strings.TrimSpace(getenv("INPUT_" + strings.ToUpper(name))) }
 	in := inputs{
 		spec: get("spec"), command: get("command"), pipeline: get("pipeline"),
-		environment: get("environment"), task: get("task"), directory: get("working_directory"),
+		environment: get("environment"), task: get("task"), preview: get("preview"), directory: get("working_directory"),
 	}
 	if in.command == "" {
 		in.command = "run"
@@ -66,6 +68,11 @@ func readInputs(getenv func(string) string) (inputs, error) {
 		return in, err
 	}
 	var err error
+	if in.command == "preview" {
+		if in.verb, err = previewVerb(getenv); err != nil {
+			return in, err
+		}
+	}
 	if in.dryRun, err = boolean("dry_run", get("dry_run"), false); err != nil {
 		return in, err
 	}
@@ -81,12 +88,13 @@ func readInputs(getenv func(string) string) (inputs, error) {
 func (in inputs) fits() error {
 	subject, ok := commands[in.command]
 	if !ok {
-		return fmt.Errorf("input command: there is no command %q; it is one of deploy, plan, recover, rollback, run, status, task and validate", in.command)
+		return fmt.Errorf("input command: there is no command %q; it is one of deploy, plan, preview, recover, rollback, run, status, task and validate", in.command)
 	}
 	for _, given := range []struct{ input, name, of string }{
 		{"pipeline", in.pipeline, "run and plan"},
 		{"environment", in.environment, "deploy, rollback, recover and status"},
 		{"task", in.task, "task"},
+		{"preview", in.preview, "preview"},
 	} {
 		switch {
 		case given.name == "":
@@ -105,11 +113,11 @@ func (in inputs) moves() bool {
 }
 
 func (in inputs) mainArgs() []string {
-	args := in.with(in.command)
+	args := in.with(in.command, in.verb)
 	if in.dryRun {
 		args = append(args, "-dry-run")
 	}
-	if subject := in.pipeline + in.environment + in.task; subject != "" { // fits allows only one
+	if subject := in.pipeline + in.environment + in.task + in.preview; subject != "" { // fits allows only one
 		args = append(args, subject)
 	}
 	return args
@@ -121,7 +129,7 @@ func (in inputs) postArgs(unsettled string) []string {
 	if unsettled == "" {
 		return []string{"version"}
 	}
-	args := in.with("recover")
+	args := in.with("recover", "")
 	if in.environment != "" {
 		args = append(args, in.environment)
 	}
@@ -129,12 +137,15 @@ func (in inputs) postArgs(unsettled string) []string {
 }
 
 // with is a command with the flags that all of them take.
-func (in inputs) with(command string) []string {
+func (in inputs) with(command, verb string) []string {
 	var args []string
 	if in.directory != "" {
 		args = append(args, "-chdir", in.directory)
 	}
 	args = append(args, command)
+	if verb != "" {
+		args = append(args, verb)
+	}
 	if in.spec != "" {
 		args = append(args, "-f", in.spec)
 	}

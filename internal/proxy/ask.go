@@ -132,9 +132,16 @@ func parseAnswer(response *http.Response) (id, word string, err error) {
 	}
 	id, word, ok := strings.Cut(strings.TrimSpace(string(body)), " ")
 	if response.StatusCode != http.StatusOK || !ok || len(id) != 12 || word == "" {
-		return "", "", fmt.Errorf("%s: not our configuration (%s)", response.Request.URL, response.Status)
+		return "", "", &notOurs{response.Request.URL.String(), response.Status}
 	}
 	return id, word, nil
+}
+
+// notOurs is an answer of a proxy that does not serve the site.
+type notOurs struct{ url, status string }
+
+func (e *notOurs) Error() string {
+	return fmt.Sprintf("%s: not our configuration (%s)", e.url, e.status)
 }
 
 // traffic is where the running proxy sends requests.

@@ -17,13 +17,24 @@ import (
 
 var previewShape = shape{
 	labels:     []string{"name"},
-	attributes: []string{"server", "root", "hostname", "ports", "start", "stop", "ttl"},
-	required:   []string{"server", "root", "hostname", "ports", "start"},
-	singles:    []string{"proxy"},
+	attributes: []string{"server", "root", "hostname", "ports", "release", "start", "stop", "ttl", "max", "state_dir", "start_timeout"},
+	required:   []string{"server", "root", "hostname", "ports", "start", "stop"},
+	singles:    []string{"health", "proxy"},
 }
 
-// previewTTL is how long a preview lives.
-const previewTTL = 7 * 24 * time.Hour
+// previewHealthShape is that of an environment without "run": a preview that
+// needs a program to judge it can answer at a path.
+var previewHealthShape = shape{
+	attributes: slices.DeleteFunc(slices.Clone(healthShape.attributes), func(name string) bool { return name == "run" }),
+	singles:    healthShape.singles,
+}
+
+// The defaults of previews: how long one lives after its last update, and how
+// many there are at most.
+const (
+	previewTTL  = 7 * 24 * time.Hour
+	mostPreview = 20
+)
 
 // readPreviews reads the preview blocks.
 func (r *reader) readPreviews() {
@@ -31,12 +42,39 @@ func (r *reader) readPreviews() {
 		r.readPreview(e.made, r.open(e.block, previewShape))
 	}
 	r.spec.Previews = r.previews.in()
+	r.checkPorts()
+}
+
+// checkPorts refuses two blocks that would lease the same port of one server, or
+// keep their leases in the same directory.
+func (r *reader) checkPorts() {
+	for i, entry := range r.previews.entries {
+		b := &body{reader: r, block: entry.block}
+		for _, before := range r.previews.entries[:i] {
+			p, q := entry.made, before.made
+			if p.Server != q.Server || p.Server == nil {
+				continue
+			}
+			if p.Ports[0] <= q.Ports[1] && q.Ports[0] <= p.Ports[1] {
+				b.errorf(b.valueRange("ports"), "Shared between previews", "The preview %q at %s:%d,%d leases ports of the same server out of %d-%d: give each its own range.", q.Name, q.Pos.File, q.Pos.Line, q.Pos.Column, q.Ports[0], q.Ports[1])
+			}
+			if p.StateDir == q.StateDir {
+				b.errorf(b.valueRange("state_dir"), "Shared between previews", "%s is the state_dir of the preview %q at %s:%d,%d: each needs its own.", p.StateDir, q.Name, q.Pos.File, q.Pos.Line, q.Pos.Column)
+			}
+		}
+	}
 }
 
 func (r *reader) readPreview(p *Preview, b *body) {
 	p.Server, _ = refer(b, "server", "server", &r.servers)
 	p.Ports = parsedPorts(b)
+	p.Release = b.filled("release")
 	p.TTL = b.duration("ttl", time.Minute, previewTTL)
+	p.Max = b.integer("max", span{1, most}, mostPreview)
+	p.StateDir = parsed(b, "state_dir", paths, value.Path(stateRoot+"previews/"+string(p.Name)))
+	p.StartTimeout = b.duration("start_timeout", tick, startTimeout)
+	p.Health = b.health(b.childOrDefault("health", previewHealthShape), &Environment{})
+	p.of = b.instances(p, b.scope)
 	b.scope = b.sample(p)
 	parsed(b, "root", paths, "")
 	parsed(b, "hostname", hostnames, "")
@@ -47,23 +85,26 @@ func (r *reader) readPreview(p *Preview, b *body) {
 		p.Proxy = b.proxy(block, []string{"config", "hostname"})
 		break
 	}
+	b.checkApart(p)
 	if p.Proxy == nil && !b.hurt(b.block.Range()) {
 		b.errorf(b.header(), "Missing block", "%s needs a proxy block: the proxy that leads to the preview.", b.name)
 	}
 }
 
-// sample is the scope of a preview with the values of a pull request 1 in it:
-// what holds for that one holds for every number.
-func (b *body) sample(p *Preview) *hcl.EvalContext {
-	object, _ := lookup(b.scope, "github")
+// sample is the scope of a preview with the values of a pull request 1 in it.
+func (b *body) sample(p *Preview) *hcl.EvalContext { return of(p, b.scope, 1, p.Ports[0]) }
+
+// of is the scope of one preview.
+func of(p *Preview, scope *hcl.EvalContext, number int, port value.Port) *hcl.EvalContext {
+	object, _ := lookup(scope, "github")
 	fields := maps.Clone(object.AsValueMap())
-	fields["pull_request"] = githubField("1", false)
-	inner := b.scope.NewChild()
+	fields["pull_request"] = githubField(strconv.Itoa(number), false)
+	inner := scope.NewChild()
 	inner.Variables = map[string]cty.Value{
 		"github": cty.ObjectVal(fields),
 		"preview": cty.ObjectVal(map[string]cty.Value{
-			"name": cty.StringVal(string(p.Name) + "-pr-1"),
-			"port": cty.NumberIntVal(int64(p.Ports[0])),
+			"name": cty.StringVal(p.NameOf(number)),
+			"port": cty.NumberIntVal(int64(port)),
 		}).Mark(outside),
 	}
 	return inner

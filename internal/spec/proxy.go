@@ -12,7 +12,7 @@ import (
 var proxyShapes = map[ProxyKind]shape{
 	NGINX: {
 		labels:     []string{"kind"},
-		attributes: []string{"servers", "listen", "hostname", "config", "main", "error_log", "template", "container", "check", "reload"},
+		attributes: []string{"servers", "listen", "hostname", "config", "config_dir", "main", "error_log", "template", "container", "check", "reload"},
 		required:   []string{"listen", "config"},
 		singles:    []string{"tls"},
 	},
@@ -33,7 +33,7 @@ var proxyShapes = map[ProxyKind]shape{
 func (b *body) proxies() []*Proxy {
 	var all []*Proxy
 	for _, block := range b.blocksOf("proxy") {
-		all = append(all, b.proxy(block, nil))
+		all = append(all, b.proxy(block, []string{"config_dir"}))
 	}
 	if len(all) == 0 && !b.hurt(b.block.Range()) {
 		b.errorf(b.header(), "Missing block", "%s needs a proxy block: the proxy whose traffic moves from slot to slot.", b.name)
@@ -60,6 +60,9 @@ func (b *body) proxy(block *hclsyntax.Block, without []string) *Proxy {
 		Container: parsed(inner, "container", containers, ""),
 		Check:     inner.command("check"),
 		Reload:    inner.command("reload"),
+	}
+	if slices.Contains(s.attributes, "config_dir") {
+		p.Configs = parsed(inner, "config_dir", paths, "/etc/nginx/conf.d")
 	}
 	inner.channels(p)
 	if kind == AWSELB {

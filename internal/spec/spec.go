@@ -210,7 +210,8 @@ type Proxy struct {
 	Listen    value.Listen
 	TLS       *TLS            // nil: plain HTTP
 	Hostname  value.Hostname  // empty: any
-	Config    value.Path      // the file we own
+	Config    value.Path      // the file we own; empty in a preview, which has one for each pull request
+	Configs   value.Path      // directory of those files
 	Main      value.Path      // the proxy's main file, read before Config
 	Template  string          // path of a template of the user's; empty: built in
 	Socket    value.Path      // HAProxy's stats socket
@@ -333,11 +334,19 @@ type Rollback struct {
 
 // Preview is an environment per pull request.
 type Preview struct {
-	Name     value.Name
-	Server   *Server
-	Ports    [2]value.Port
-	TTL      time.Duration
-	Proxy    *Proxy
-	Deferred []string // attributes that depend on the pull request
-	Pos      Pos
+	Name         value.Name
+	Server       *Server
+	Ports        [2]value.Port
+	Release      string // directory or archive; empty: the command line says it
+	TTL          time.Duration
+	Max          int        // previews at a time
+	StateDir     value.Path // on the server and on every proxy's
+	StartTimeout time.Duration
+	Health       Health
+	Proxy        *Proxy
+	Domain       value.Hostname // "*." and what all host names end in
+	Deferred     []string       // attributes that depend on the pull request
+	Pos          Pos
+
+	of func(number int, port value.Port) (Instance, error)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -188,6 +189,7 @@ func (s *Server) handler() http.Handler {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /repos/"+Repository+path, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, do) })
 	}
+	at("GET /pulls", s.listPulls)
 	at("GET /pulls/{number}", s.pull)
 	at("GET /deployments", s.listDeployments)
 	at("POST /deployments", s.newDeployment)
@@ -275,6 +277,14 @@ func missing() (int, any) {
 
 func invalid(why string) (int, any) {
 	return http.StatusUnprocessableEntity, map[string]string{"message": "Validation Failed: " + why}
+}
+
+func (s *Server) listPulls(*http.Request, []byte) (int, any) {
+	list := page{}
+	for _, number := range slices.Sorted(maps.Keys(s.pulls)) {
+		list = append(list, map[string]any{"number": number})
+	}
+	return http.StatusOK, list
 }
 
 func (s *Server) pull(r *http.Request, _ []byte) (int, any) {

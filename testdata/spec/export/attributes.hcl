@@ -362,13 +362,34 @@ pipeline "release" {
 }
 
 preview "shop" {
-  server   = server.web
-  root     = "/srv/${preview.name}"
-  hostname = "pr-${github.pull_request}.example.com"
-  ports    = "20000-20999"
-  start    = "serve ${preview.port}"
-  stop     = "stop ${preview.name}"
-  ttl      = "2d"
+  server        = server.web
+  root          = "/srv/${preview.name}"
+  hostname      = "pr-${github.pull_request}.example.com"
+  ports         = "20000-20999"
+  release       = "dist"
+  start         = "serve ${preview.port}"
+  stop          = "stop ${preview.name}"
+  ttl           = "2d"
+  max           = 5
+  state_dir     = "/var/lib/previews"
+  start_timeout = "20s"
+
+  health {
+    files         = ["index.html"]
+    tcp           = false
+    interval      = "1s"
+    timeout       = "2s"
+    healthy_after = 3
+    deadline      = "1m"
+
+    http {
+      path        = "/up"
+      host        = "up.example.com"
+      status      = [200, 204]
+      body        = "ok"
+      max_latency = "1s"
+    }
+  }
 
   proxy "haproxy" {
     servers   = [server.local]

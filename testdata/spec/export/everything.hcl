@@ -255,18 +255,30 @@ pipeline "release" {
 }
 
 preview "shop" {
-  server   = server.web02
-  root     = "/srv/previews/${preview.name}"
-  hostname = "pr-${github.pull_request}.preview.example.com"
-  ports    = "20000-20999"
-  start    = "systemd-run --unit=${preview.name} --setenv=PORT=${preview.port} ./bin/serve"
-  stop     = "systemctl stop ${preview.name}"
-  ttl      = "7d"
+  server        = server.web02
+  root          = "/srv/previews/${preview.name}"
+  hostname      = "pr-${github.pull_request}.preview.example.com"
+  ports         = "20000-20999"
+  start         = "systemd-run --unit=${preview.name} --setenv=PORT=${preview.port} ./bin/serve"
+  stop          = "systemctl stop ${preview.name}"
+  ttl           = "7d"
+  max           = 20
+  state_dir     = "/var/lib/turnout/previews/shop"
+  start_timeout = "1m"
+
+  health {
+    tcp           = true
+    interval      = "1s"
+    timeout       = "2s"
+    healthy_after = 3
+    deadline      = "1m"
+  }
 
   proxy "nginx" {
-    servers   = [server.edge01]
-    listen    = 80
-    main      = "/etc/nginx/nginx.conf"
-    error_log = "/var/log/nginx/error.log"
+    servers    = [server.edge01]
+    listen     = 80
+    config_dir = "/etc/nginx/conf.d"
+    main       = "/etc/nginx/nginx.conf"
+    error_log  = "/var/log/nginx/error.log"
   }
 }

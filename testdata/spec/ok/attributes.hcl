@@ -346,6 +346,23 @@ preview "shop" {
   start    = "serve ${preview.port}"
   stop     = "stop ${preview.name}"
 
+  release       = "dist"
+  max           = 5
+  state_dir     = "/var/lib/previews"
+  start_timeout = "20s"
+
+  health {
+    files = ["index.html"]
+
+    http {
+      path        = "/up"
+      host        = "up.example.com"
+      status      = [200, 204]
+      body        = "ok"
+      max_latency = "1s"
+    }
+  }
+
   proxy "haproxy" {
     listen    = 80
     template  = "preview.cfg.tmpl"

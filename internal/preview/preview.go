@@ -1,0 +1,117 @@
+// Package preview keeps one running copy of an application for each open pull
+// request, behind an nginx, and removes those whose request is closed.
+//
+// Everything about a preview follows from the number of its pull request and the
+// spec; what can't (its port, its release) is in its record on the server, which
+// is written before each effect. So whatever a run leaves when it is killed, the
+// next one finds by the record and repairs. All previews of one block of the spec
+// share a lock: two runs never lease one port.
+package preview
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/state"
+	"github.com/org/deploy-action/internal/value"
+)
+
+// Request is what every command about previews needs.
+type Request struct {
+	Preview  *spec.Preview
+	Template string // text of the user's own template; empty: the built-in one
+	Holder   state.Holder
+	Machines func(context.Context, *spec.Server) (machine.Machine, error)
+	Tell     func(Step) // what was done, as it is done
+}
+
+// Step is something that was done about a preview.
+type Step struct {
+	Preview value.Name `json:"preview"` // empty: about all of them
+	Text    string     `json:"text"`
+}
+
+// State is how far a preview has come.
+type State string
+
+const (
+	Coming State = "coming" // a release of it is being brought up
+	Up     State = "up"
+	Going  State = "going" // it is being removed
+)
+
+// Record is what is known of a preview on its server.
+type Record struct {
+	Name     value.Name     `json:"name"`
+	Number   int            `json:"pull_request"`
+	Port     value.Port     `json:"port"`
+	Root     value.Path     `json:"root,omitempty"` // empty: nothing but the port was leased yet
+	Hostname value.Hostname `json:"hostname,omitempty"`
+	State    State          `json:"state"`
+	Release  string         `json:"release,omitempty"` // the last one that was healthy
+	Commit   string         `json:"commit,omitempty"`
+	Created  time.Time      `json:"created"`
+	Updated  time.Time      `json:"updated"` // by the last run that brought a release
+}
+
+// Expired reports whether nothing has come to a preview for longer than ttl.
+func (r Record) Expired(ttl time.Duration, now time.Time) bool { return now.Sub(r.Updated) > ttl }
+
+// URL is where people look at a preview.
+func (r Record) URL(p *spec.Preview) string {
+	if r.Hostname == "" {
+		return ""
+	}
+	switch p.Proxy.Listen.Port {
+	case 80:
+		return "http://" + string(r.Hostname)
+	case 443:
+		return "https://" + string(r.Hostname)
+	}
+	return fmt.Sprintf("http://%s:%d", r.Hostname, p.Proxy.Listen.Port)
+}
+
+// Check refuses what no preview can be made of, before anything is touched.
+func Check(p *spec.Preview) error {
+	at := fmt.Sprintf("%s:%d", p.Proxy.Pos.File, p.Proxy.Pos.Line)
+	switch {
+	case p.Proxy.Kind == spec.NGINX:
+		return nil
+	case p.Proxy.Kind == spec.HAProxy:
+		return fmt.Errorf("%s: preview %q is behind HAProxy: previews share one listener and are told apart by host name, and the file that turnout writes for HAProxy brings a listener of its own; put an nginx in front of previews", at, p.Name)
+	}
+	return fmt.Errorf("%s: preview %q is behind %s; previews need an nginx", at, p.Name, p.Proxy.Kind)
+}
+
+// List is what is known of all previews. Nothing is locked or changed.
+func List(ctx context.Context, r Request) ([]Record, error) {
+	m, err := r.Machines(ctx, r.Preview.Server)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Preview.Server.Name, err)
+	}
+	records, err := Records.On(ctx, m, string(r.Preview.StateDir))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Preview.Server.Name, err)
+	}
+	return records, nil
+}
+
+// Operations are those that previews need on a machine beside those of a rollout.
+func Operations() []machine.Handler {
+	return []machine.Handler{
+		machine.Handle(Records), machine.Handle(quiet),
+		machine.Handle(state.Guarded(lease)), machine.Handle(state.Guarded(note)), machine.Handle(state.Guarded(forget)),
+		machine.Handle(state.Guarded(proxy.Withdraw)), machine.Handle(state.Guarded(release.Vacate)),
+	}
+}
+
+// byNumber sorts records by pull request.
+func byNumber(records []Record) {
+	slices.SortFunc(records, func(a, b Record) int { return a.Number - b.Number })
+}

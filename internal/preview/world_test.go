@@ -1,0 +1,261 @@
+package preview
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
+	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/state"
+	"github.com/org/deploy-action/internal/value"
+)
+
+// TestMain is also the application of the previews and the agent that brings
+// them up: the start command and the tests run this binary again.
+func TestMain(m *testing.M) {
+	switch os.Getenv("PREVIEW_TEST_ROLE") {
+	case "app":
+		serveApp()
+	case "agent":
+		agent := machine.Agent{Lease: machine.DefaultLease, Handlers: append(rollout.Operations(), Operations()...)}
+		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// serveApp answers every request with what its release says, and with 503 where
+// that is "sick".
+func serveApp() {
+	text, err := os.ReadFile("text")
+	if err != nil {
+		fmt.Println("app:", err)
+		os.Exit(1)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("TURNOUT_PORT"))
+	if err != nil {
+		fmt.Println("app:", err)
+		os.Exit(1)
+	}
+	fmt.Println("app: serves", string(text))
+	go func() {
+		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if string(text) == "sick" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			fmt.Fprint(w, string(text))
+		}))
+	}()
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM)
+	<-end
+}
+
+const specText = `
+preview "shop" {
+  server    = server.here
+  root      = "%[1]s/srv/${preview.name}"
+  hostname  = "pr-${github.pull_request}.preview.example.com"
+  ports     = "%[2]d-%[3]d"
+  state_dir = "%[1]s/previews"
+  max       = 40
+  start     = "PREVIEW_TEST_ROLE=app setsid %[4]s & echo $! > ../../pid"
+  stop      = "kill $(cat ../../pid)"
+
+  health {
+    interval      = "10ms"
+    healthy_after = 1
+    deadline      = "2s"
+    http { path = "/" }
+  }
+
+  proxy "nginx" {
+    listen     = "%[5]s"
+    config_dir = "%[1]s/conf.d"
+    main       = "%[6]s"
+    error_log  = "%[7]s"
+  }
+}
+
+server "here" { connection = "local" }
+`
+
+// world is an nginx and a server for previews.
+type world struct {
+	*proxytest.Proxy
+	t       *testing.T
+	preview *spec.Preview
+	from    value.Port
+
+	mu     sync.Mutex
+	steps  []string
+	agents map[machine.Machine]*exec.Cmd
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, Proxy: proxytest.StartNGINX(t), from: proxytest.FreePort(t), agents: make(map[machine.Machine]*exec.Cmd)}
+	text := fmt.Sprintf(specText, w.Dir, w.from, w.from+200, os.Args[0], w.Site.Listen, w.Site.Main, w.Site.ErrorLog)
+	s, problems := spec.Parse([]byte(text), "deploy.hcl", spec.Options{Dir: w.Dir})
+	if problems.Failed() {
+		t.Fatal(problems)
+	}
+	w.preview = s.Previews[0]
+	t.Cleanup(w.endApps)
+	return w
+}
+
+// endApps ends what previews still run.
+func (w *world) endApps() {
+	all, _ := filepath.Glob(w.Dir + "/srv/*/pid")
+	for _, file := range all {
+		_ = exec.Command("sh", "-c", "kill -9 $(cat "+file+") 2>/dev/null").Run()
+	}
+}
+
+// agent starts an agent of its own, as each run has one. It ends with the test.
+func (w *world) agent() *machine.Child {
+	w.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env, cmd.Stderr = append(os.Environ(), "PREVIEW_TEST_ROLE=agent"), os.Stderr
+	child, err := machine.StartChild(w.t.Context(), "here", cmd)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = child.Close() })
+	w.agents[child] = cmd
+	return child
+}
+
+// kill ends an agent without a word.
+func (w *world) kill(m machine.Machine) {
+	if err := w.agents[m].Process.Kill(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) request(m machine.Machine, run string) Request {
+	return Request{
+		Preview: w.preview, Holder: state.Holder{Run: run, Since: time.Now()},
+		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil },
+		Tell: func(s Step) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.steps = append(w.steps, fmt.Sprintf("%s: %s: %s", run, s.Preview, s.Text))
+		},
+	}
+}
+
+// release is a directory to ship.
+func (w *world) release(text string) string {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "text"), []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	return dir
+}
+
+func (w *world) bring(m machine.Machine, number int, text string) (Record, error) {
+	return Bring(w.t.Context(), w.request(m, fmt.Sprint("up-", number, text)), Change{Number: number, Release: w.release(text)})
+}
+
+func (w *world) mustBring(m machine.Machine, number int, text string) Record {
+	w.t.Helper()
+	r, err := w.bring(m, number, text)
+	if err != nil {
+		w.t.Fatalf("pull request %d: %v\n%s", number, err, strings.Join(w.steps, "\n"))
+	}
+	return r
+}
+
+// answer is what nginx says for the host name of a pull request.
+func (w *world) answer(number int) (int, string) {
+	w.t.Helper()
+	request, err := http.NewRequest(http.MethodGet, "http://"+string(w.Site.Listen.Local())+"/", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Host = fmt.Sprintf("pr-%d.preview.example.com", number)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// shows fails unless a pull request's host name answers with the text; "" is 404.
+func (w *world) shows(number int, text string) {
+	w.t.Helper()
+	status, body := w.answer(number)
+	if text == "" && status == http.StatusNotFound && strings.Contains(body, "no preview") {
+		return
+	}
+	if text == "" || status != http.StatusOK || body != text {
+		w.t.Errorf("pull request %d: %d %q, want %q", number, status, body, text)
+	}
+}
+
+// holds fails unless exactly these pull requests have anything on the machine:
+// records, folders, sites and ports.
+func (w *world) holds(m machine.Machine, want []int) {
+	w.t.Helper()
+	all, err := List(w.t.Context(), w.request(m, "list"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var numbers []int
+	ports := make(map[value.Port]bool)
+	for _, r := range all {
+		numbers = append(numbers, r.Number)
+		ports[r.Port] = true
+		if r.State != Up || r.Release == "" {
+			w.t.Errorf("record: %+v", r)
+		}
+	}
+	if !slices.Equal(numbers, want) || len(ports) != len(want) {
+		w.t.Errorf("records of %v at %d ports, want %v", numbers, len(ports), want)
+	}
+	for pattern, extra := range map[string]int{"srv/*": 0, "conf.d/turnout-*.conf": 1, "previews/sites/*": 1} {
+		found, _ := filepath.Glob(filepath.Join(w.Dir, pattern))
+		if len(found) != len(want)+extra { // the domain has a site
+			w.t.Errorf("%s: %d, want %d and %d: %q", pattern, len(found), len(want), extra, found)
+		}
+	}
+	for port := w.from; port < w.from+200; port++ {
+		if free(port) == ports[port] {
+			w.t.Errorf("port %d: leased %v, and free %v", port, ports[port], free(port))
+		}
+	}
+}
+
+func sh(t *testing.T, dir, command string) {
+	t.Helper()
+	c := exec.Command("sh", "-c", command)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+}
