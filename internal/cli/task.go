@@ -85,7 +85,7 @@ func (a *app) task(c *cli.Command) (*plan.Plan, error) {
 	switch {
 	case err != nil:
 		return nil, &usageError{err}
-	case len(on) == 0:
+	case len(on) == 0 && c.IsSet("shard"):
 		return nil, nil
 	}
 	return plan.Alone(s, task, on), nil

@@ -23,7 +23,8 @@ import (
 // process that has left the group can neither hold Run up nor be ended by it.
 var Run = Op[Command, Exit]{Name: "machine.run", Do: run}
 
-// Command is a command to run. Exactly one of Shell, Args and Script is set.
+// Command is a command to run. One of Shell, Args and Script is set; where none is,
+// it is an empty script, which succeeds.
 type Command struct {
 	Shell  string            `json:"shell,omitempty"`  // run by /bin/sh -c
 	Args   []string          `json:"args,omitempty"`   // run without a shell
@@ -143,10 +144,8 @@ func (c Command) call() (program string, args []string, err error) {
 	switch {
 	case c.Shell != "":
 		args = []string{"/bin/sh", "-c", c.Shell}
-	case c.Script != "":
-		args = append(scriptShell(), c.Script)
 	case len(args) == 0:
-		panic("machine: a command without Shell, Args or Script")
+		args = append(scriptShell(), c.Script)
 	}
 	if strings.Contains(args[0], "/") {
 		return args[0], args, nil

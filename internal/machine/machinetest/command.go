@@ -28,8 +28,13 @@ func exitStatus(t *testing.T, m machine.Machine) {
 	if err := exit.Err(); !errors.As(err, &failure) || err.Error() != "exit status 3\n    one\n    two" {
 		t.Errorf("Err = %v", err)
 	}
-	if err := do(t, m, machine.Run, machine.Command{Shell: "true"}).Err(); err != nil {
-		t.Errorf("status 0: %v", err)
+	for _, c := range []machine.Command{{Shell: "true"}, {Script: "true"}, {Script: "true && true"}, {Script: ""}} {
+		if err := do(t, m, machine.Run, c).Err(); err != nil {
+			t.Errorf("status 0 of %v: %v", c, err)
+		}
+	}
+	if exit := do(t, m, machine.Run, machine.Command{Script: "false\necho on"}); exit.Code != 1 || len(exit.Tail) != 0 {
+		t.Errorf("a script whose first command fails: %+v", exit)
 	}
 }
 
