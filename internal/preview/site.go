@@ -22,7 +22,7 @@ func (w *work) site(h *host, name value.Name, port value.Port) (proxy.Site, erro
 		return proxy.Site{}, h.named(err)
 	}
 	return proxy.Site{
-		Env: name, Kind: proxy.NGINX, Listen: p.Listen,
+		Env: name, Kind: proxy.NGINX, Listen: p.Listen, TLS: (*proxy.TLS)(p.TLS), Container: p.Container,
 		Pools:  []proxy.Pool{{Slot: live, Addresses: []value.Address{address}}, {Slot: spare, Addresses: []value.Address{address}}},
 		Config: p.Configs + "/turnout-" + value.Path(name) + ".conf", Main: p.Main, ErrorLog: p.ErrorLog,
 		StateDir: w.Preview.StateDir + "/sites/" + value.Path(name), Check: p.Check, Reload: p.Reload,
@@ -67,7 +67,7 @@ func (w *work) install(ctx context.Context, h *host, site proxy.Site, release st
 	if err != nil {
 		return false, h.named(err)
 	}
-	site.Version = found.Version
+	site.Version, site.IPv6 = found.Version, found.IPv6
 	rendered, err := proxy.Render(site)
 	if err != nil {
 		return false, h.named(err)

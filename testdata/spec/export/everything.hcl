@@ -276,9 +276,15 @@ preview "shop" {
 
   proxy "nginx" {
     servers    = [server.edge01]
-    listen     = 80
+    listen     = 443
     config_dir = "/etc/nginx/conf.d"
     main       = "/etc/nginx/nginx.conf"
     error_log  = "/var/log/nginx/error.log"
+
+    tls {
+      certificate = "/etc/ssl/preview.pem"
+      key         = "/etc/ssl/preview.key"
+      http2       = true
+    }
   }
 }
