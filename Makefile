@@ -58,6 +58,7 @@ soak: fuzz
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/protocol
 	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run 'TestCrashes|TestSleepers|TestKilledAnywhere' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run SyncConverges -v ./internal/preview
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
 
 fuzz:
