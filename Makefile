@@ -59,6 +59,7 @@ soak: fuzz
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/artifact ./internal/protocol ./internal/release
 	@TURNOUT_SOAK=1 go test -race -timeout 1h -count 1 -run '$(proofs)' -v ./internal/rollout
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
+	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run SyncConverges -v ./internal/preview
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
 
 fuzz:
