@@ -16,11 +16,15 @@ environment "shop" {
 }
 pipeline "p" {
   stage "build" {
+    timeout = "15m"
+
     deploy {
       environment = environment.shop
       release     = "dist"
 
       canary {
+        deadline = "10m"
+
         step {
           weight = 50
           hold   = "10m"
@@ -42,7 +46,21 @@ pipeline "p" {
           max_error_rate    = 101
           max_latency_ratio = 0.5
           failures          = 1.5
+          on_insufficient   = "wait"
         }
+      }
+    }
+  }
+
+  stage "again" {
+    needs = [stage.build]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky = "cookie"
       }
     }
   }

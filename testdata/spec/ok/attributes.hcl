@@ -139,6 +139,7 @@ environment "shop" {
   shared        = ["uploads"]
   start         = "systemctl start ${local.app}@${slot.name} ${join(",", local.labels)} ${join(",", local.hosts)} ${jsonencode(local.looks)}"
   stop          = "systemctl stop ${local.app}@${slot.name}"
+  logs          = "journalctl -n 50 -u ${local.app}@${slot.name}"
   drain         = "1h30m"
   watch         = "0s"
   probe         = "off"
@@ -173,15 +174,16 @@ environment "shop" {
   }
 
   proxy "nginx" {
-    servers   = [server.local]
-    listen    = "127.0.0.1:8080"
-    hostname  = "Shop.example.com"
-    config    = "/etc/nginx/conf.d/shop.conf"
-    main      = "/etc/nginx/main.conf"
-    error_log = "/var/log/error.log"
-    template  = "shop.tmpl"
-    check     = "true"
-    reload    = "echo ${env("HOME")}"
+    servers    = [server.local]
+    listen     = "127.0.0.1:8080"
+    hostname   = "Shop.example.com"
+    config     = "/etc/nginx/conf.d/shop.conf"
+    main       = "/etc/nginx/main.conf"
+    error_log  = "/var/log/error.log"
+    access_log = "/var/log/shop.log"
+    template   = "shop.tmpl"
+    check      = "true"
+    reload     = "echo ${env("HOME")}"
   }
 
   proxy "haproxy" {
@@ -245,7 +247,9 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky = "client_ip"
+        sticky         = "client_ip"
+        preview_header = true
+        deadline       = "20m"
 
         step {
           weight = 5
@@ -259,6 +263,7 @@ pipeline "release" {
           max_error_rate    = 0.5
           max_latency_ratio = 2
           failures          = 3
+          on_insufficient   = "promote"
         }
       }
     }
