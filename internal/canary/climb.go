@@ -51,9 +51,9 @@ type Action struct {
 	Next    time.Time // when to read again; zero when it is over
 	Reason  string    // of an extension or an abort
 
-	// Window is the one that was judged, nil if too few requests came yet; Verdict
-	// is what it said, and Why why it failed.
-	Window  *Window
+	// Window is what was looked at, Verdict what it says, and Why why it says no more
+	// or fails. All are empty where there were no figures.
+	Window  Window
 	Verdict Verdict
 	Why     string
 }
@@ -89,16 +89,15 @@ func (c *Climb) Observe(now time.Time, r Reading) Action {
 	c.pending = c.pending.Plus(r.Window)
 	window := c.pending
 	verdict, why := c.plan.Rules.Judge(window)
-	action := Action{Verdict: verdict, Why: why}
+	action := Action{Window: window, Verdict: verdict, Why: why}
 	if verdict != Insufficient {
-		action.Window = &window
 		if reason := c.weigh(window, verdict); reason != "" {
 			action.Kind, action.Reason = KindAbort, reason
 			return action
 		}
 	}
 	next := c.proceed(now)
-	next.Window, next.Verdict, next.Why = action.Window, verdict, why
+	next.Window, next.Verdict, next.Why = window, verdict, why
 	return next
 }
 

@@ -104,12 +104,12 @@ func (s Site) page() page {
 	bind := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(s.Listen.Port))
 	p := page{
 		Env: s.Env, Bind: value.Address(bind.String()), Hostname: s.Hostname,
-		Selector: s.selector(), Proof: s.proofPath(), KeepaliveMin: s.knowsKeepaliveMin(),
+		Selector: s.selector(), Proof: s.proofPath(), KeepaliveMin: s.knowsKeepaliveMin(), AccessLog: s.AccessLog,
 	}
 	if c := s.Canary; c != nil {
 		p.Split, p.Preview = true, c.Preview
 		p.ByCookie, p.ByAddress = c.Sticky == StickyCookie, c.Sticky == StickyClientIP
-		p.RequestLog, p.AccessLog = s.requestLog(), s.AccessLog
+		p.RequestLog = s.requestLog()
 	}
 	for _, pool := range s.Pools {
 		p.Slots = append(p.Slots, pageSlot{Name: pool.Slot, Addresses: pool.Addresses})

@@ -22,6 +22,7 @@ import (
 type doomed struct {
 	Environment *spec.Environment
 	Release     string
+	Canary      *spec.Canary
 	Kind        event.Kind
 	Step        string
 	At          point // on hosts: where, if not at a step
@@ -42,7 +43,7 @@ func runAndDie() {
 // run does not return.
 func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machine, error)) {
 	result := Run(context.Background(), Request{
-		Environment: d.Environment, Release: d.Release, Run: Identity{ID: "doomed", Command: "deploy"}, Machines: machines,
+		Environment: d.Environment, Release: d.Release, Canary: d.Canary, Run: Identity{ID: "doomed", Command: "deploy"}, Machines: machines,
 		Emit: func(e event.Event) {
 			if d.Kind != "" && e.Kind == d.Kind && e.Step.Name == d.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

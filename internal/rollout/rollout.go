@@ -31,8 +31,9 @@ const (
 // Request is what Run needs to know.
 type Request struct {
 	Environment *spec.Environment
-	Release     string // directory or archive to ship; unused in a rollback
-	Rollback    bool   // go back to the release in the other slot
+	Release     string       // directory or archive to ship; unused in a rollback
+	Rollback    bool         // go back to the release in the other slot
+	Canary      *spec.Canary // nil: all traffic moves in one step
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
 	Hurried bool
@@ -119,6 +120,7 @@ func (r *rollout) climb(ctx context.Context) error {
 		{"start", r.start},
 		{"health", r.awaitHealth},
 		{"prepare", r.prepare},
+		{"canary", r.canary},
 		{"commit", r.commit},
 		{"watch", r.watch},
 		{"record", r.record},
@@ -170,7 +172,16 @@ func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template str
 		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
 		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+		Canary: splitter(env.Split), AccessLog: p.Access,
 	}
+}
+
+// splitter is how a proxy is to split traffic; nil: not at all.
+func splitter(s *spec.Split) *proxy.Canary {
+	if s == nil {
+		return nil
+	}
+	return &proxy.Canary{Sticky: proxy.Sticky(s.Sticky), Preview: s.Preview}
 }
 
 // slotNamed is the slot of env with that name, nil when there is none.

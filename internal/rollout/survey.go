@@ -87,6 +87,9 @@ func (r *rollout) inspect(ctx context.Context, e *edge) error {
 		return fmt.Errorf("%s %w", e.site.Config, errForeign)
 	}
 	e.live, e.site.Version, e.serves = live, live.Version, serving(live)
+	if r.Rollback && live.Header != nil { // a rollback reloads for nothing that it does not need
+		e.site.Canary = live.Header.Canary
+	}
 	return nil
 }
 
