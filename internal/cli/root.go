@@ -13,6 +13,8 @@ Commands:
   run         run a pipeline
   task        run a task on servers
   deploy      deploy one environment
+  promote     end a canary: all traffic to the new release
+  abort       end a canary: all traffic to the old release
   rollback    go back to the release in the other slot
   recover     settle what an interrupted run left
   status      show what serves now

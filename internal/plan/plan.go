@@ -67,8 +67,9 @@ type Deploy struct {
 	Environment *spec.Environment
 	Release     string // directory or archive to ship; empty in a rollback
 	Rollback    bool
-	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
-	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
+	Canary      *spec.Canary // nil: all traffic moves in one step
+	Hurried     bool         // the run was cancelled and has seconds left: see rollout.Request
+	Preview     *Preview     // what is known of the switch beforehand; nil where the machine was not asked
 	Pos         spec.Pos
 }
 

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"time"
 )
 
@@ -82,6 +83,15 @@ func (c *Canary) Held() time.Duration {
 		held += step.Hold
 	}
 	return held
+}
+
+// Same reports whether two canaries differ in nothing but their place.
+func (c *Canary) Same(d *Canary) bool {
+	x, y := *c.Analysis, *d.Analysis
+	x.Pos, y.Pos = Pos{}, Pos{}
+	return c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
+		return s.Weight == t.Weight && s.Hold == t.Hold
+	})
 }
 
 // DefaultCanary is the canary of an empty block, for a deploy that none is written
