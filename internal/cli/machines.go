@@ -128,7 +128,7 @@ func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, erro
 	}
 	r := rollout.Request{
 		Environment: d.Environment, Rollback: d.Rollback, Canary: d.Canary, Hurried: d.Hurried, Pos: d.Pos,
-		Machines: machines.Get, Templates: templates,
+		Machines: machines.Get, Templates: templates, Workspace: a.dir,
 	}
 	if !d.Rollback {
 		r.Release = a.abs(d.Release)

@@ -26,9 +26,8 @@ func (d *Deploy) writeCanary(b *strings.Builder) {
 	fmt.Fprintf(b, "    canary   %s, then 100 %%; all within %s\n", strings.Join(steps, ", "), c.Deadline)
 	fmt.Fprintf(b, "    clients  %s\n", clients(c))
 	a := c.Analysis
-	fmt.Fprintf(b, "    verdict  every %s by the %s's counts: at most %g %% errors and %g × the p95 of the old release, from %s on; %s\n",
-		a.Interval, a.Source, a.MaxErrorRate, a.MaxLatencyRatio, count(a.MinRequests, "request"), failing(a))
-	fmt.Fprintf(b, "    wanting  a step with fewer requests is held up to 3 times as long, then %s\n", unproven[a.OnInsufficient])
+	fmt.Fprintf(b, "    verdict  every %s by %s; %s\n", a.Interval, judge(a), failing(a))
+	fmt.Fprintf(b, "    wanting  a step without a verdict is held up to 3 times as long, then %s\n", unproven[a.OnInsufficient])
 	if text := d.unlogged(); text != "" {
 		fmt.Fprintf(b, "    log      %s\n", text)
 	}
@@ -45,6 +44,15 @@ func clients(c *spec.Canary) string {
 		text += "; the header X-Turnout-Slot chooses the slot"
 	}
 	return text
+}
+
+// judge says whose verdict counts, and by what.
+func judge(a *spec.Analysis) string {
+	if a.Run != "" {
+		return "the command " + indented(a.Run)
+	}
+	return fmt.Sprintf("the proxy's counts: at most %g %% errors and %g × the p95 of the old release, from %s on",
+		a.MaxErrorRate, a.MaxLatencyRatio, count(a.MinRequests, "request"))
 }
 
 // failing says what many failed windows come to.
@@ -76,10 +84,11 @@ type canaryJSON struct {
 	Preview        bool             `json:"preview_header,omitempty"`
 	Deadline       float64          `json:"deadline_seconds"`
 	Source         string           `json:"source"`
+	Run            string           `json:"run,omitempty"` // of source "run", which knows no limits of ours
 	Interval       float64          `json:"interval_seconds"`
-	MinRequests    int              `json:"min_requests"`
-	MaxErrorRate   float64          `json:"max_error_rate"` // percent
-	MaxLatency     float64          `json:"max_latency_ratio"`
+	MinRequests    int              `json:"min_requests,omitempty"`
+	MaxErrorRate   float64          `json:"max_error_rate,omitempty"` // percent
+	MaxLatency     float64          `json:"max_latency_ratio,omitempty"`
 	Failures       int              `json:"failures"`
 	OnInsufficient string           `json:"on_insufficient"`
 	Pos            spec.Pos         `json:"pos"`
@@ -97,9 +106,11 @@ func (d *Deploy) canaryJSON() *canaryJSON {
 	}
 	a := c.Analysis
 	out := &canaryJSON{
-		Sticky: c.Sticky, Preview: c.Preview, Deadline: c.Deadline.Seconds(), Source: a.Source, Interval: a.Interval.Seconds(),
-		MinRequests: a.MinRequests, MaxErrorRate: a.MaxErrorRate, MaxLatency: a.MaxLatencyRatio, Failures: a.Failures,
-		OnInsufficient: string(a.OnInsufficient), Pos: c.Pos,
+		Sticky: c.Sticky, Preview: c.Preview, Deadline: c.Deadline.Seconds(), Source: a.Source, Run: a.Run,
+		Interval: a.Interval.Seconds(), Failures: a.Failures, OnInsufficient: string(a.OnInsufficient), Pos: c.Pos,
+	}
+	if a.Run == "" {
+		out.MinRequests, out.MaxErrorRate, out.MaxLatency = a.MinRequests, a.MaxErrorRate, a.MaxLatencyRatio
 	}
 	for _, step := range c.Steps {
 		out.Steps = append(out.Steps, canaryStepJSON{step.Weight, step.Hold.Seconds()})

@@ -249,6 +249,30 @@ func TestCanaryWithoutRequests(t *testing.T) {
 	w.serves("v2")
 }
 
+// TestCanaryByCommand has a command say what it thinks of a release that nobody
+// asks.
+func TestCanaryByCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.NGINX)
+	w.deploy(testRelease{Version: "v1"})
+	for _, test := range []struct {
+		run, reason, serves string
+	}{
+		{`test "$TURNOUT_SLOT $TURNOUT_PERCENT" = "green 10" && echo sad; exit 1`, "canary: aborted at 10 %: sad", "v1"},
+		{`echo 'who knows'; exit 75`, "who knows, after 3 times the hold of 250ms", "v1"},
+		{`sleep 5`, "could not be read 4 times in a row: \"sleep 5\" took more than the interval", "v1"},
+		{`true`, "", "v2"},
+	} {
+		c := quickCanary(250*time.Millisecond, 10)
+		c.Analysis.Source, c.Analysis.Run = "run", test.run
+		result := Run(context.Background(), w.canaryOf(testRelease{Version: "v2"}, c))
+		if !strings.Contains(result.Reason, test.reason) || test.reason == "" && result.Outcome != event.Succeeded {
+			t.Errorf("%s: %s: %s", test.run, result.Outcome, result.Reason)
+		}
+		w.serves(test.serves)
+	}
+}
+
 // TestCanaryIsTold has somebody promote a canary, abort one, and cancel one.
 // Without one there is nobody to tell.
 func TestCanaryIsTold(t *testing.T) {

@@ -50,6 +50,12 @@ func (a *ascent) read(ctx context.Context) (canary.Reading, error) {
 		}
 	}
 	reading := canary.Reading{Trouble: strings.Join(troubles, "; "), Err: err}
+	if err == nil && reading.Trouble == "" {
+		reading.Opinion, reading.Err = a.opinion(ctx)
+	}
+	if ctx.Err() != nil {
+		return reading, context.Cause(ctx)
+	}
 	if reading.Trouble != "" {
 		reading.Err = nil // it counts whatever else can't be read
 	}

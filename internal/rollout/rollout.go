@@ -43,6 +43,7 @@ type Request struct {
 	Machines func(context.Context, *spec.Server) (machine.Machine, error)
 	// Templates are the texts of the users' own templates, by path.
 	Templates map[string]string
+	Workspace string // where commands on this machine run
 	Emit      event.Sink
 }
 

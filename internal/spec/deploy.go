@@ -14,7 +14,7 @@ var (
 	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline"}, blocks: []string{"step"}, singles: []string{"analysis"}}
 	stepShape     = shape{attributes: []string{"weight", "hold"}, required: []string{"weight"}}
 	analysisShape = shape{attributes: []string{
-		"source", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
+		"source", "run", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
 	}}
 )
 
@@ -159,6 +159,7 @@ func (b *body) defaultSteps() []CanaryStep {
 // The defaults of an analysis.
 const (
 	sourceProxy     = "proxy"
+	sourceRun       = "run"
 	lookInterval    = 10 * time.Second
 	minRequests     = 50
 	maxErrorRate    = 1.0
@@ -169,8 +170,9 @@ const (
 // analysis reads how the canary is judged; without a block, by the defaults.
 func (b *body) analysis() *Analysis {
 	block := b.childOrDefault("analysis", analysisShape)
-	return &Analysis{
-		Source:          oneOf(block, "source", sourceProxy, sourceProxy),
+	a := &Analysis{
+		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun),
+		Run:             block.command("run"),
 		Interval:        block.duration("interval", time.Second, lookInterval),
 		MinRequests:     block.integer("min_requests", span{0, most}, minRequests),
 		MaxErrorRate:    block.decimal("max_error_rate", 0, 100, maxErrorRate),
@@ -179,4 +181,26 @@ func (b *body) analysis() *Analysis {
 		OnInsufficient:  oneOf(block, "on_insufficient", AbortUnproven, AbortUnproven, PromoteUnproven),
 		Pos:             b.pos(block.block.TypeRange),
 	}
+	block.checkSource(a)
+	return a
+}
+
+// checkSource reports what the source of the verdicts lacks, or has no use for.
+func (b *body) checkSource(a *Analysis) {
+	if a.Source == sourceProxy {
+		if b.given("run") {
+			b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from the proxy's counts: leave \"run\" out, or write source = \"run\".")
+		}
+		return
+	}
+	if !b.given("run") {
+		b.missing("run")
+	}
+	limits := []string{"min_requests", "max_error_rate", "max_latency_ratio"}
+	for _, name := range limits {
+		if b.given(name) {
+			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from a command, which has limits of its own: leave %q out.", name)
+		}
+	}
+	b.leave(limits...)
 }

@@ -289,7 +289,8 @@ type CanaryStep struct {
 
 // Analysis says how a canary is judged.
 type Analysis struct {
-	Source          string
+	Source          string // "proxy" or "run"
+	Run             string // shell command of "run"
 	Interval        time.Duration
 	MinRequests     int
 	MaxErrorRate    float64 // percent

@@ -47,6 +47,7 @@ pipeline "p" {
           max_latency_ratio = 0.5
           failures          = 1.5
           on_insufficient   = "wait"
+          run               = "true"
         }
       }
     }
@@ -61,6 +62,11 @@ pipeline "p" {
 
       canary {
         sticky = "cookie"
+
+        analysis {
+          source       = "run"
+          min_requests = 5
+        }
       }
     }
   }

@@ -277,6 +277,56 @@ pipeline "release" {
     }
   }
 
+  stage "redeploy" {
+    needs      = [stage.deploy]
+    timeout    = "30m"
+    on_failure = "stop"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "client_ip"
+        preview_header = true
+        deadline       = "15m"
+
+        step {
+          weight = 10
+          hold   = "30s"
+        }
+
+        step {
+          weight = 30
+          hold   = "30s"
+        }
+
+        step {
+          weight = 50
+          hold   = "30s"
+        }
+
+        step {
+          weight = 70
+          hold   = "30s"
+        }
+
+        step {
+          weight = 90
+          hold   = "30s"
+        }
+
+        analysis {
+          source          = "run"
+          run             = "./ask-metrics"
+          interval        = "10s"
+          failures        = 2
+          on_insufficient = "abort"
+        }
+      }
+    }
+  }
+
   artifact "app" {
     path     = ["dist/**", "!dist/**/*.map"]
     keep     = 2

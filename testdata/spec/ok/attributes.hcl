@@ -269,6 +269,25 @@ pipeline "release" {
     }
   }
 
+  stage "redeploy" {
+    needs = [stage.deploy]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "client_ip"
+        preview_header = true
+
+        analysis {
+          source = "run"
+          run    = "./ask-metrics"
+        }
+      }
+    }
+  }
+
   artifact "app" {
     path     = ["dist/**", "!dist/**/*.map"]
     when     = failed() || cancelled()
