@@ -29,8 +29,15 @@ const (
 // Reading is what was seen since the one before, or why nothing was.
 type Reading struct {
 	Window  Window
-	Trouble string // something that no figure outweighs, such as a server that is down
-	Err     error  // the figures could not be read
+	Opinion *Opinion // somebody else's, in place of a verdict on the window; nil: none
+	Trouble string   // something that no figure outweighs, such as a server that is down
+	Err     error    // the figures could not be read
+}
+
+// Opinion is a verdict that somebody else has come to, and why.
+type Opinion struct {
+	Verdict Verdict
+	Why     string
 }
 
 // Kind is what is to be done.
@@ -51,9 +58,9 @@ type Action struct {
 	Next    time.Time // when to read again; zero when it is over
 	Reason  string    // of an extension or an abort
 
-	// Window is the one that was judged, nil if too few requests came yet; Verdict
-	// is what it said, and Why why it failed.
-	Window  *Window
+	// Window is what was looked at, Verdict what it says, and Why why it says no more
+	// or fails. All are empty where there were no figures.
+	Window  Window
 	Verdict Verdict
 	Why     string
 }
@@ -65,6 +72,7 @@ type Climb struct {
 	until   time.Time // when the hold of the step ends
 	latest  time.Time // when it ends for want of good windows; as until while there is no want
 	pending Window    // not judged yet, for want of requests
+	wanting string    // what for
 	judged  int       // windows in this step
 	recent  []Window  // the last judged, at most Rules.Failures
 	bad     int       // failed windows in a row
@@ -89,18 +97,35 @@ func (c *Climb) Observe(now time.Time, r Reading) Action {
 	c.pending = c.pending.Plus(r.Window)
 	window := c.pending
 	verdict, why := c.plan.Rules.Judge(window)
-	action := Action{Verdict: verdict, Why: why}
-	if verdict != Insufficient {
-		action.Window = &window
-		if reason := c.weigh(window, verdict); reason != "" {
-			action.Kind, action.Reason = KindAbort, reason
-			return action
+	if r.Opinion != nil {
+		verdict, why = r.Opinion.Verdict, r.Opinion.Why
+	}
+	action := Action{Kind: KindAbort}
+	if verdict == Insufficient {
+		c.wanting = why
+	} else {
+		action.Reason = c.weigh(window, verdict)
+		if r.Opinion != nil {
+			action.Reason = c.agreed(why)
 		}
 	}
-	next := c.proceed(now)
-	next.Window, next.Verdict, next.Why = action.Window, verdict, why
-	return next
+	if action.Reason == "" {
+		action = c.proceed(now)
+	}
+	action.Window, action.Verdict, action.Why = window, verdict, why
+	return action
 }
+
+// agreed is why opinions abort: as many in a row as windows would have to fail.
+func (c *Climb) agreed(why string) string {
+	if c.bad < c.failures() {
+		return ""
+	}
+	return why
+}
+
+// failures is how many failed windows in a row abort.
+func (c *Climb) failures() int { return max(1, c.plan.Rules.Failures) }
 
 // miss counts a reading that failed.
 func (c *Climb) miss(now time.Time, err error) Action {
@@ -114,9 +139,8 @@ func (c *Climb) miss(now time.Time, err error) Action {
 func (c *Climb) weigh(w Window, v Verdict) string {
 	c.pending = Window{}
 	c.judged++
-	failures := max(1, c.plan.Rules.Failures)
 	c.recent = append(c.recent, w)
-	c.recent = c.recent[max(0, len(c.recent)-failures):]
+	c.recent = c.recent[max(0, len(c.recent)-c.failures()):]
 	if v == Pass {
 		c.bad = 0
 	} else {
@@ -151,8 +175,7 @@ func (c *Climb) doubt() string {
 	if c.bad > 0 {
 		return "the last window failed, and none has passed since"
 	}
-	_, reason := c.plan.Rules.Judge(c.pending)
-	return reason
+	return c.wanting
 }
 
 // climb takes the next step, or ends the climb.
@@ -162,7 +185,7 @@ func (c *Climb) climb(now time.Time) Action {
 	}
 	c.until = now.Add(c.plan.Steps[c.step].Hold)
 	c.latest = c.until
-	c.pending, c.judged = Window{}, 0
+	c.pending, c.wanting, c.judged = Window{}, "nothing was looked at yet", 0
 	action := c.hold(now)
 	action.Kind = KindStep
 	return action

@@ -22,6 +22,9 @@ var (
 	poor   = Reading{Window: Window{New: counts(100, 5), Old: counts(900, 9)}}
 	slow   = Reading{Window: Window{New: counts(100, 0).took(200*time.Millisecond, 300*time.Millisecond), Old: counts(900, 0).took(10*time.Millisecond, 100*time.Millisecond)}}
 	quiet  = Reading{Window: Window{New: counts(2, 0), Old: counts(18, 0)}}
+	fine   = Reading{Window: dead.Window, Opinion: &Opinion{Verdict: Pass}}
+	sad    = Reading{Window: good.Window, Opinion: &Opinion{Verdict: Fail, Why: "the shop is sad"}}
+	torn   = Reading{Window: good.Window, Opinion: &Opinion{Verdict: Insufficient, Why: "wait and see"}}
 	dead   = Reading{Window: Window{New: counts(60, 60), Old: counts(900, 0)}}
 	down   = Reading{Trouble: "server s1 is down"}
 	silent = Reading{Err: errors.New("no such socket")}
@@ -76,6 +79,9 @@ func TestClimb(t *testing.T) {
 		"three, and then figures":  {twoSteps(), []Reading{silent, silent, silent, good}, "step hold hold hold step hold hold promote", "", 70 * time.Second},
 		"three, twice":             {twoSteps(), []Reading{silent, silent, silent, good, silent, silent, silent, good}, "step hold hold hold step hold hold hold promote", "", 80 * time.Second},
 		"each step on its own":     {twoSteps(), []Reading{good, good, good, quiet}, "step hold hold step hold hold extend hold hold hold hold hold abort", "18 requests", 2 * time.Minute},
+		"an opinion counts alone":  {twoSteps(), []Reading{fine}, "step hold hold step hold hold promote", "", time.Minute},
+		"two bad opinions":         {twoSteps(), []Reading{fine, sad, fine, sad, sad}, "step hold hold step hold abort", "the shop is sad", 50 * time.Second},
+		"no opinion yet":           {twoSteps(), []Reading{torn}, "step hold hold extend hold hold hold hold hold abort", "wait and see, after 3 times", 90 * time.Second},
 		"a step that is not held":  {quick, []Reading{good}, "step promote", "", 10 * time.Second},
 		"and is not to be trusted": {quick, []Reading{dead}, "step abort", "100.0 %", 10 * time.Second},
 	} {
@@ -84,7 +90,7 @@ func TestClimb(t *testing.T) {
 			if got != test.want || !strings.Contains(last.Reason, test.reason) || took != test.took {
 				t.Errorf("%s (%q) after %s\nwant %s (%q) after %s", got, last.Reason, took, test.want, test.reason, test.took)
 			}
-			if last.Kind == KindAbort && test.reason == "5.0 % errors (10 of 200" && (last.Window == nil || last.Window.New.Errors != 5 || last.Verdict != Fail) {
+			if last.Kind == KindAbort && test.reason == "5.0 % errors (10 of 200" && (last.Window.New.Errors != 5 || last.Verdict != Fail) {
 				t.Errorf("the deciding window is %+v", last)
 			}
 		})

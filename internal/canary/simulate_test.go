@@ -66,7 +66,7 @@ func simulate(seed uint64, newer, older release, rate float64, reloads bool) end
 			New: newer.serve(random, poisson(random, rate*seconds*share)),
 			Old: older.serve(random, poisson(random, rate*seconds*(1-share))),
 		}})
-		if action.Window != nil {
+		if action.Verdict != "" && action.Verdict != Insufficient {
 			e.windows++
 		}
 	}

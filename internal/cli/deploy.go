@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -22,10 +23,12 @@ Options:
   -release PATH    directory or archive to ship (default: what the spec's deploy
                    block for ENV names); artifact:NAME[@RUN] is what an earlier
                    run has kept
+  -canary          move the traffic step by step, as the spec's canary block for
+                   ENV says; without one: 10, 30, 50, 70, 90 %, 30 s each
   -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
-  turnout deploy -release dist shop
+  turnout deploy -release dist -canary shop
 ` + exitCodes
 
 const rollbackHelp = `Usage: turnout rollback [options] [ENV]
@@ -47,12 +50,16 @@ Example:
 func (a *app) deployCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "deploy", Usage: "deploy one environment", CustomHelpTemplate: deployHelp,
-		Flags:                  specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "dry-run"}),
+		Flags:                  specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "canary"}, &cli.BoolFlag{Name: "dry-run"}),
 		MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			return a.move(ctx, c, a.load, func(s *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
 				release, err := releaseFor(s, env, c.String("release"))
-				return &plan.Deploy{Environment: env, Release: release, Pos: env.Pos}, err
+				d := &plan.Deploy{Environment: env, Release: release, Pos: env.Pos}
+				if err == nil && c.Bool("canary") {
+					d.Canary, err = a.canaryFor(s, env, c.Bool("json"))
+				}
+				return d, err
 			})
 		},
 	})
@@ -118,13 +125,9 @@ func releaseFor(s *spec.Spec, env *spec.Environment, flag string) (string, error
 		return flag, nil
 	}
 	var found []string
-	seen := make(map[string]bool)
-	for _, pipeline := range s.Pipelines {
-		for _, stage := range pipeline.Stages {
-			if d := stage.Deploy; d != nil && d.Environment == env && !seen[d.Release] {
-				seen[d.Release] = true
-				found = append(found, d.Release)
-			}
+	for _, d := range deploysOf(s, env) {
+		if !slices.Contains(found, d.Release) {
+			found = append(found, d.Release)
 		}
 	}
 	switch len(found) {
@@ -134,6 +137,41 @@ func releaseFor(s *spec.Spec, env *spec.Environment, flag string) (string, error
 		return "", fmt.Errorf("deploy %s: no deploy block names its release; say what to ship with -release PATH", env.Name)
 	}
 	return "", fmt.Errorf("deploy %s: deploy blocks name several releases (%s); choose one with -release PATH", env.Name, strings.Join(found, ", "))
+}
+
+// canaryFor is the canary that deploy blocks for env agree on, else the default,
+// and tells which.
+func (a *app) canaryFor(s *spec.Spec, env *spec.Environment, quiet bool) (*spec.Canary, error) {
+	var found []*spec.Canary
+	for _, d := range deploysOf(s, env) {
+		if d.Canary != nil && !slices.ContainsFunc(found, d.Canary.Same) {
+			found = append(found, d.Canary)
+		}
+	}
+	chosen, why := spec.DefaultCanary(env.Pos), "by default: no deploy block for it has a canary"
+	switch {
+	case len(found) > 1:
+		return nil, fmt.Errorf("deploy %s: deploy blocks have several canaries, at lines %d and %d of %s; run the pipeline that has the one you want", env.Name, found[0].Pos.Line, found[1].Pos.Line, found[0].Pos.File)
+	case len(found) == 1:
+		chosen, why = found[0], fmt.Sprintf("of %s:%d", found[0].Pos.File, found[0].Pos.Line)
+	}
+	if !quiet {
+		fmt.Fprintf(a.stdout, "Canary of %s %s.\n", env.Name, why)
+	}
+	return chosen, nil
+}
+
+// deploysOf are the deploy blocks for env.
+func deploysOf(s *spec.Spec, env *spec.Environment) []*spec.Deploy {
+	var all []*spec.Deploy
+	for _, pipeline := range s.Pipelines {
+		for _, stage := range pipeline.Stages {
+			if d := stage.Deploy; d != nil && d.Environment == env {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
 }
 
 // resultOf is the result of a run that consists of one switch.

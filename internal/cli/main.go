@@ -108,7 +108,7 @@ func (a *app) command() *cli.Command {
 			&cli.BoolFlag{Name: "no-color"},
 		},
 		Commands: []*cli.Command{
-			a.validateCommand(), a.fmtCommand(), a.planCommand(), a.runCommand(), a.taskCommand(), a.deployCommand(), a.rollbackCommand(),
+			a.validateCommand(), a.fmtCommand(), a.planCommand(), a.runCommand(), a.taskCommand(), a.deployCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(),
 			a.statusCommand(), a.historyCommand(), a.recoverCommand(), a.previewCommand(), a.lockCommand(), a.reportCommand(), a.artifactsCommand(), a.serversCommand(),
 			a.renderCommand(), a.exportCommand(), a.initCommand(), a.agentCommand(), a.versionCommand(),
 		},

@@ -14,6 +14,8 @@ Commands:
   run         run a pipeline
   task        run a task on servers
   deploy      deploy one environment
+  promote     end a canary: all traffic to the new release
+  abort       end a canary: all traffic to the old release
   rollback    go back to an earlier release
   recover     settle what an interrupted run left
   preview     bring up, remove and repair previews of pull requests

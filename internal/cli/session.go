@@ -76,12 +76,11 @@ func (a *app) about(command string, p *plan.Plan, began time.Time) event.Run {
 		ID: runID(began), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
 		Version: version, MaxParallel: p.MaxParallel, Stages: stages(p),
 	}
+	about.Actor = a.actor()
 	if a.actions != nil {
 		context := a.actions.Context()
-		about.Commit, about.Ref, about.Actor, about.URL = context["sha"], context["ref"], context["actor"], a.actions.RunURL()
-		return about
+		about.Commit, about.Ref, about.URL = context["sha"], context["ref"], a.actions.RunURL()
 	}
-	about.Actor = a.env.Getenv("USER")
 	return about
 }
 

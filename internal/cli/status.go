@@ -134,6 +134,9 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 			fmt.Fprintf(w, "problem\t%s\tserves but does not pass its health check\n", slot)
 		}
 	}
+	if s.Share > 0 {
+		fmt.Fprintf(w, "share\t%d %%\tof the requests go to the other slot\n", s.Share)
+	}
 	writeHosts(w, s)
 	for _, drift := range s.Drift {
 		fmt.Fprintf(w, "drift\t%s\t\n", drift)
@@ -160,7 +163,7 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 // writeHosts writes a line for each machine, where there are several.
 func writeHosts(w io.Writer, s *rollout.Status) {
 	for _, p := range s.Proxies {
-		fmt.Fprintf(w, "proxy\t%s\t%s, serves %s\n", p.Server, p.Kind, or(p.Serving, "nothing yet"))
+		fmt.Fprintf(w, "proxy\t%s\t%s, serves %s%s\n", p.Server, p.Kind, or(p.Serving, "nothing yet"), shared(p.Share))
 	}
 	for _, server := range s.Servers {
 		var slots []string
@@ -175,6 +178,14 @@ func writeHosts(w io.Writer, s *rollout.Status) {
 	for _, change := range s.Changes {
 		fmt.Fprintf(w, "change\t%s\t\n", change)
 	}
+}
+
+// shared says what the other slot gets of a proxy's requests.
+func shared(percent int) string {
+	if percent == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", the other slot %d %% of the requests", percent)
 }
 
 func fitness(healthy bool) string {

@@ -116,6 +116,10 @@ func (c *Console) tell(s *stage, e event.Event) {
 		c.stageFinished(s, e.Result)
 	case event.StepFinished:
 		c.step(s, e.Step)
+	case event.CanaryShared:
+		c.own(c.prefix(s), info, pad("share", 8)+"  "+shared(*e.Share))
+	case event.CanaryLooked:
+		c.look(s, e.Look)
 	case event.ArtifactDone:
 		c.artifact(s, e.Artifact)
 	case event.Notice:

@@ -68,6 +68,10 @@ func (s *stage) take(e event.Event) {
 		if at := s.step(*e.Step); at != nil {
 			at.progress = *e.Progress
 		}
+	case event.CanaryShared:
+		s.shows(*e.Step, shared(*e.Share))
+	case event.CanaryLooked:
+		s.shows(*e.Step, looked(*e.Look))
 	case event.StepFinished:
 		s.stepFinished(*e.Step)
 	}
@@ -87,6 +91,13 @@ func (s *stage) step(meant event.Step) *step {
 		}
 	}
 	return nil
+}
+
+// shows notes what a step has come to last.
+func (s *stage) shows(meant event.Step, line string) {
+	if at := s.step(meant); at != nil {
+		at.last = line
+	}
 }
 
 // retry notes that an attempt failed: of a task on one server, or of the stage,

@@ -27,6 +27,8 @@ const (
 	StepStarted   Kind = "step.started"   // Step
 	StepProgress  Kind = "step.progress"  // Step, Progress: how far a step has come
 	StepFinished  Kind = "step.finished"  // Step
+	CanaryShared  Kind = "canary.shared"  // Step, Share: of the requests, for the new release from now on
+	CanaryLooked  Kind = "canary.looked"  // Step, Look: what both releases did, and what follows
 	ArtifactDone  Kind = "artifact.done"  // Artifact: kept, or missing
 	SwitchDone    Kind = "switch.done"    // Switch: the account of a deploy or rollback
 	ServerSampled Kind = "server.sampled" // Server: how busy one is that the run has used
@@ -46,6 +48,8 @@ type Event struct {
 	Attempt  *Attempt  `json:"attempt,omitempty"`
 	Step     *Step     `json:"step,omitempty"`
 	Progress *Progress `json:"progress,omitempty"`
+	Share    *Share    `json:"share,omitempty"`
+	Look     *Look     `json:"look,omitempty"`
 	Switch   *Switch   `json:"switch,omitempty"`
 	Artifact *Artifact `json:"artifact,omitempty"`
 	Server   *Server   `json:"server,omitempty"`
@@ -220,6 +224,7 @@ type Switch struct {
 	Proxies     []ProxyAccount `json:"proxies,omitempty"` // of each proxy
 	Gap         time.Duration  `json:"gap_ns,omitempty"`  // from the first proxy that served the new slot to the last
 	Traffic     *Traffic       `json:"traffic,omitempty"` // through all proxies
+	Canary      *Canary        `json:"canary,omitempty"`  // nil: traffic was to move in one step
 	Timeline    []TimelineItem `json:"timeline,omitempty"`
 	Diff        string         `json:"diff,omitempty"` // unified, of the proxy's configuration
 	ConfigPath  string         `json:"config_path,omitempty"`

@@ -34,6 +34,7 @@ func TestMaskedReachesEveryText(t *testing.T) {
 	var e event.Event
 	fill(reflect.ValueOf(&e).Elem(), "<<hunter2>>")
 	e.Kind, e.Time = event.SwitchDone, time.Unix(1, 0)
+	e.Switch.Canary.Outcome = event.CanaryAborted
 	e.Result.Outcome, e.Switch.Outcome, e.Note.Level = event.Failed, event.Failed, event.Info
 
 	masked := event.Masked(e, func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") })

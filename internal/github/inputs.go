@@ -48,7 +48,7 @@ type inputs struct {
 // the command is about.
 var commands = map[string]string{
 	"run": "pipeline", "plan": "pipeline",
-	"deploy": "environment", "rollback": "environment", "recover": "environment", "status": "environment",
+	"deploy": "environment", "rollback": "environment", "promote": "environment", "abort": "environment", "recover": "environment", "status": "environment",
 	"task": "task", "validate": "", "preview": "preview",
 }
 
@@ -88,11 +88,11 @@ func readInputs(getenv func(string) string) (inputs, error) {
 func (in inputs) fits() error {
 	subject, ok := commands[in.command]
 	if !ok {
-		return fmt.Errorf("input command: there is no command %q; it is one of deploy, plan, preview, recover, rollback, run, status, task and validate", in.command)
+		return fmt.Errorf("input command: there is no command %q; it is one of abort, deploy, plan, preview, promote, recover, rollback, run, status, task and validate", in.command)
 	}
 	for _, given := range []struct{ input, name, of string }{
 		{"pipeline", in.pipeline, "run and plan"},
-		{"environment", in.environment, "deploy, rollback, recover and status"},
+		{"environment", in.environment, "deploy, rollback, promote, abort, recover and status"},
 		{"task", in.task, "task"},
 		{"preview", in.preview, "preview"},
 	} {

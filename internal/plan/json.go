@@ -61,6 +61,7 @@ type deployJSON struct {
 	Environment string       `json:"environment"`
 	Release     string       `json:"release,omitempty"`
 	Rollback    bool         `json:"rollback,omitempty"`
+	Canary      *canaryJSON  `json:"canary,omitempty"`
 	Pos         spec.Pos     `json:"pos"`
 	Preview     *previewJSON `json:"preview,omitempty"`
 }
@@ -141,7 +142,7 @@ func (t *Task) json() *taskJSON {
 }
 
 func (d *Deploy) json() deployJSON {
-	out := deployJSON{Environment: string(d.Environment.Name), Release: d.Release, Rollback: d.Rollback, Pos: d.Pos}
+	out := deployJSON{Environment: string(d.Environment.Name), Release: d.Release, Rollback: d.Rollback, Canary: d.canaryJSON(), Pos: d.Pos}
 	if v := d.Preview; v != nil {
 		preview := previewJSON(*v)
 		out.Preview = &preview

@@ -56,7 +56,7 @@ func newStage(from *spec.Stage) *Stage {
 		Timeout: from.Timeout, Retry: from.Retry, OnFailure: from.OnFailure, Pos: from.Pos,
 	}
 	if from.Deploy != nil {
-		stage.Deploy = &Deploy{Environment: from.Deploy.Environment, Release: from.Deploy.Release, Pos: from.Deploy.Pos}
+		stage.Deploy = &Deploy{Environment: from.Deploy.Environment, Release: from.Deploy.Release, Canary: from.Deploy.Canary, Pos: from.Deploy.Pos}
 	}
 	if from.Task != nil {
 		stage.Task = newTask(from.Task)

@@ -68,10 +68,11 @@ type Deploy struct {
 	Environment *spec.Environment
 	Release     string // directory or archive to ship; empty in a rollback
 	Rollback    bool
-	To          string   // release that a rollback goes to; empty: the newest good one
-	Hurried     bool     // the run was cancelled and has seconds left: see rollout.Request
-	Preview     *Preview // what is known of the switch beforehand; nil where the machine was not asked
-	Planned     []Fact   // what must be live for the switch to start; nil: anything
+	To          string       // release that a rollback goes to; empty: the newest good one
+	Canary      *spec.Canary // nil: all traffic moves in one step
+	Hurried     bool         // the run was cancelled and has seconds left: see rollout.Request
+	Preview     *Preview     // what is known of the switch beforehand; nil where the machine was not asked
+	Planned     []Fact       // what must be live for the switch to start; nil: anything
 	Pos         spec.Pos
 }
 

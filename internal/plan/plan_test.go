@@ -104,6 +104,28 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// TestCanaryPlan holds what a plan says of a canary, and that the first deploy goes
+// without one.
+func TestCanaryPlan(t *testing.T) {
+	s := read(t, strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {\nsticky = \"cookie\"\n}", 1))
+	p, problems := plan.New(s, s.Pipelines[0])
+	if len(problems) > 0 {
+		t.Fatalf("%+v", problems)
+	}
+	p.Stages, p.Artifacts = nil, nil
+	var text, data bytes.Buffer
+	if err := errors.Join(p.Write(&text), p.WriteJSON(&data)); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "canary.txt", text.Bytes())
+	golden(t, "canary.json", data.Bytes())
+	p.Deploys[0].Preview = &plan.Preview{First: true, To: "blue"}
+	text.Reset()
+	if err := p.Write(&text); err != nil || !strings.Contains(text.String(), "canary   skipped") {
+		t.Errorf("the plan of a first deploy, %v:\n%s", err, text.String())
+	}
+}
+
 func TestPlan(t *testing.T) {
 	s := read(t, release)
 	p, problems := plan.New(s, s.Pipelines[0])
@@ -152,7 +174,6 @@ func TestUnsupported(t *testing.T) {
 		"one machine":   ssh + strings.Replace(release, "root = ", "servers = [server.web, server.twin]\nroot = ", 1),
 		"loopback":      ssh + strings.Replace(release, `proxy "nginx" {`, "proxy \"nginx\" {\nservers = [server.web]", 1),
 		"load balancer": elb,
-		"canary":        strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {}", 1),
 		"two proxies": strings.Replace(release, `proxy "nginx" {`,
 			"proxy \"haproxy\" {\nlisten = 81\nconfig = \"/etc/haproxy/conf.d/shop.cfg\"\n}\nproxy \"nginx\" {", 1),
 	} {

@@ -120,6 +120,7 @@ func retries(r spec.Retry) string {
 func (d *Deploy) write(b *strings.Builder) {
 	env := d.Environment
 	fmt.Fprintf(b, "environment %s  %s:%d\n", env.Name, d.Pos.File, d.Pos.Line)
+	d.writeCanary(b)
 	if d.Preview == nil {
 		return
 	}

@@ -16,9 +16,6 @@ import (
 func unsupported(p *spec.Pipeline) spec.Problems {
 	var all spec.Problems
 	for _, stage := range p.Stages {
-		if stage.Deploy != nil && stage.Deploy.Canary != nil {
-			all = append(all, refuse(stage.Deploy.Canary.Pos, "Stage %q deploys by canary; leave the canary block out for a blue/green switch.", stage.Name))
-		}
 		if stage.Deploy != nil {
 			all = append(all, balancedCanary(stage.Deploy)...)
 			all = append(all, unsupportedEnvironment(stage.Deploy.Environment, stage.Deploy.Pos)...)

@@ -156,7 +156,7 @@ func (b balanced) trafficOf(state elb.State) traffic {
 // header is what the tags tell, and the groups of who is in them.
 func (b balanced) header(state elb.State) *Header {
 	generation, _ := strconv.Atoi(state.Tags[tagGeneration]) // 0: somebody wrote into it
-	h := &Header{Schema: Schema, Env: b.Env, Generation: generation, ID: state.Tags[tagConfiguration], Releases: make(map[value.Name]string), Canary: true}
+	h := &Header{Schema: Schema, Env: b.Env, Generation: generation, ID: state.Tags[tagConfiguration], Releases: make(map[value.Name]string), Canary: &Canary{Sticky: StickyNone}}
 	for _, pool := range b.Pools {
 		if release := state.Tags[tagRelease+string(pool.Slot)]; release != "" {
 			h.Releases[pool.Slot] = release

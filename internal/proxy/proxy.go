@@ -58,9 +58,10 @@ type Site struct {
 	// Canary asks for a body that can split traffic; nil: all or nothing.
 	Canary *Canary `json:"canary,omitempty"`
 
-	// AccessLog is where nginx logs requests to the body of a canary, in its
-	// combined format, besides the log that Counters reads: a server with a log of
-	// its own has no part in those of the main file. Empty: nowhere.
+	// AccessLog is where nginx logs requests to the site, in its combined format.
+	// Empty: where the main file says, but nowhere for the body of a canary: that has
+	// the log that Counters reads, and a server with a log of its own has no part in
+	// those of the main file.
 	AccessLog value.Path `json:"access_log,omitempty"`
 
 	// Version is the proxy's, as Live.Version tells it. It only says which
@@ -131,7 +132,7 @@ type Header struct {
 	Sum        string                `json:"sum"`        // sha256 of the body, hex
 	Releases   map[value.Name]string `json:"releases"`   // by slot; absent: empty slot
 	Pools      []Pool                `json:"pools"`
-	Canary     bool                  `json:"canary,omitempty"` // the body can split traffic
+	Canary     *Canary               `json:"canary,omitempty"` // how the body splits traffic; nil: it can't
 }
 
 // Live is what a proxy host has and serves.

@@ -119,14 +119,14 @@ func Render(site Site) (Rendered, error) {
 func (s Site) page() page {
 	p := page{
 		Env: s.Env, Hostname: s.Hostname, Selector: s.selector(), Live: s.liveDir(), Proof: s.proofPath(),
-		KeepaliveMin: s.isNGINX(hasKeepaliveMin),
+		KeepaliveMin: s.isNGINX(hasKeepaliveMin), AccessLog: s.AccessLog,
 	}
 	p.Bind, p.Bind6 = s.binds(s.Listen.Port)
 	p.encrypt(s)
 	if c := s.Canary; c != nil {
 		p.Split, p.Preview = true, c.Preview
 		p.ByCookie, p.ByAddress = c.Sticky == StickyCookie, c.Sticky == StickyClientIP
-		p.RequestLog, p.AccessLog = s.requestLog(), s.AccessLog
+		p.RequestLog = s.requestLog()
 	}
 	for _, pool := range s.Pools {
 		p.Slots = append(p.Slots, pageSlot{Name: pool.Slot, Addresses: pool.Addresses})

@@ -121,7 +121,7 @@ func (s Site) divisible(ctx context.Context, live Live, to traffic) error {
 	if to.share == 0 {
 		return nil
 	}
-	if !live.Header.Canary {
+	if live.Header.Canary == nil {
 		return fmt.Errorf("%s can send requests to one slot only: it was not written for a canary; nothing was changed", s.Config)
 	}
 	answer, err := s.ask(ctx)

@@ -79,7 +79,7 @@ func (in Install) file(live Live) []byte {
 	return Format(Header{
 		Schema: Schema, Env: in.Site.Env, Generation: live.generation() + 1,
 		ID: in.Rendered.ID, Sum: Sum(in.Rendered.Body), Releases: in.Releases, Pools: in.Site.Pools,
-		Canary: in.Site.Canary != nil,
+		Canary: in.Site.Canary,
 	}, in.Rendered.Body)
 }
 

@@ -373,3 +373,35 @@ func TestPaint(t *testing.T) {
 		}
 	}
 }
+
+// TestPageShowsACanary holds that the page draws a canary and tells every look at
+// it, the one that decided too, and that of very many it shows the last.
+func TestPageShowsACanary(t *testing.T) {
+	events := aborted()
+	charts := func(page []byte) (lines, rows int) {
+		for _, n := range nodes(t, page) {
+			switch {
+			case n.Data == "polyline" && attribute(n, "points") != "":
+				lines++
+			case n.Data == "tr" && n.Parent.Parent.Parent.Data == "div" && attribute(n.Parent.Parent.Parent, "aria-label") == "Looks at the canary":
+				rows++
+			}
+		}
+		return lines, rows
+	}
+	if lines, rows := charts(pageOf(t, events, nil)); lines != 2 || rows != 5 {
+		t.Errorf("%d lines and %d rows", lines, rows)
+	}
+	canary := events[2].Switch.Canary
+	last := canary.Looks[3]
+	for range 5000 {
+		canary.Looks = append(canary.Looks, last)
+	}
+	page := pageOf(t, events, nil)
+	if _, rows := charts(page); rows != mostLooks+1 || !bytes.Contains(page, []byte("4904 earlier looks are left out")) || len(page) > 200<<10 {
+		t.Errorf("%d rows in %d bytes", rows, len(page))
+	}
+	if text := Markdown(events, Options{Limit: 64 << 10}); len(text) > 64<<10 || !strings.Contains(text, "xychart-beta") {
+		t.Errorf("%d bytes of Markdown", len(text))
+	}
+}

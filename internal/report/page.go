@@ -237,6 +237,7 @@ type switchView struct {
 	Figures  []fact
 	Trouble  string // the first request that failed
 	Besides  []string
+	Canary   *canaryView
 	Steps    []stepView
 	DiffOf   string
 	Diff     []diffLine
@@ -260,7 +261,7 @@ func (s switched) view(room *room) switchView {
 	v := switchView{
 		Look: lookOf(s.Outcome), Path: path(s.Switch), Became: became(s.Switch), URL: followable(s.URL),
 		Figures: figureFacts(s.Switch), Besides: []string{reloads(s.Switch)}, DiffOf: short(s.ConfigPath), LogOf: short(strings.TrimPrefix(logged(s.Switch), "slot ")),
-		Log: room.tail(s.Logs), Open: s.Outcome != event.Succeeded,
+		Canary: canaryViewOf(s.Canary), Log: room.tail(s.Logs), Open: s.Outcome != event.Succeeded,
 	}
 	v.Diff, v.DiffLeft = room.diff(s.Diff)
 	if !s.Unseen() {

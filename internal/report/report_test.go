@@ -109,6 +109,36 @@ func succeeded() []event.Event {
 	return l.finish(event.Result{Outcome: event.Succeeded, Took: 101200 * time.Millisecond})
 }
 
+// aborted is a canary that errors have ended.
+func aborted() []event.Event {
+	s := blueGreen
+	s.Outcome, s.PutBack, s.Serving, s.Timeline, s.Traffic = event.Failed, true, s.From, nil, nil
+	why := "11.0 % errors (33 of 300 requests), the old release has 0.3 % (1 of 310); at most 1 % are allowed"
+	s.Reason = "canary: aborted at 50 %: " + why
+	sides := func(newer, newErrors, older int) (event.Side, event.Side) {
+		return event.Side{Slot: "green", Requests: newer, Errors: newErrors, P50: 4 * time.Millisecond, P95: 12 * time.Millisecond},
+			event.Side{Slot: "blue", Requests: older, Errors: 1, P50: 4 * time.Millisecond, P95: 11 * time.Millisecond}
+	}
+	s.Canary = &event.Canary{Sticky: "cookie", Source: "proxy", Outcome: event.CanaryAborted, Reason: why, Shares: []event.Share{
+		{Slot: "green", At: time.Second, Percent: 10, Took: 3 * time.Millisecond}, {Slot: "green", At: 21 * time.Second, Percent: 50, Took: 2 * time.Millisecond},
+	}}
+	for i, look := range []event.Look{
+		{Percent: 10, Verdict: "insufficient", Why: "12 requests to the new release, 50 are needed", Action: "hold", Next: 10},
+		{Percent: 10, Verdict: "pass", Action: "step", Next: 50},
+		{Percent: 50, Why: "counters: permission denied", Action: "hold", Next: 50, Missed: true},
+		{Percent: 50, Verdict: "fail", Why: why, Reason: why, Action: "abort"},
+	} {
+		look.At = time.Duration(i+1) * 10 * time.Second
+		if look.Verdict != "" {
+			look.New, look.Old = sides([]int{12, 61, 0, 300}[i], []int{0, 0, 0, 33}[i], []int{108, 540, 0, 310}[i])
+		}
+		s.Canary.Looks = append(s.Canary.Looks, look)
+	}
+	l := newLog(stages...).start("deploy").wait(s.Took).switched(s)
+	l.end("deploy", event.Result{Outcome: event.Failed, Reason: s.Reason, Attempts: 1, Took: s.Took, Pos: line(40)})
+	return l.finish(event.Result{Outcome: event.Failed, Reason: "stage deploy: " + s.Reason, Took: time.Minute, ExitCode: 1})
+}
+
 func putBack() []event.Event {
 	s := blueGreen
 	s.Outcome, s.PutBack, s.Serving, s.Drained, s.Timeline = event.Failed, true, s.From, nil, s.Timeline[:4]
@@ -151,13 +181,15 @@ func hostile() []event.Event {
 	s := blueGreen
 	s.Environment, s.Reason, s.Outcome, s.Logs, s.Diff = evil, evil, event.Failed, []string{"````", evil}, "+```\n+</details>\n"
 	s.Timeline = []event.TimelineItem{{Name: evil, Text: evil}, {At: time.Second, Name: "b"}}
+	look := event.Look{New: event.Side{Slot: evil, Requests: 1}, Old: event.Side{Slot: evil}, Verdict: evil, Why: evil, Action: evil, Reason: evil}
+	s.Canary = &event.Canary{Sticky: evil, Source: evil, Outcome: event.CanaryAborted, Reason: evil, Shares: []event.Share{{Slot: evil}}, Looks: []event.Look{look, look}}
 	l.switched(s).add(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: evil}})
 	return l.finish(event.Result{Outcome: event.Failed, Reason: evil, Hint: evil, Took: time.Second})
 }
 
 func TestMarkdown(t *testing.T) {
 	for name, events := range map[string][]event.Event{
-		"succeeded": succeeded(), "put_back": putBack(), "stranded": stranded(), "cancelled": cancelled(),
+		"succeeded": succeeded(), "put_back": putBack(), "aborted": aborted(), "stranded": stranded(), "cancelled": cancelled(),
 		"killed": killed(), "hostile": hostile(), "empty": nil,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,7 @@ func (w *writer) switched(s switched) {
 		w.para("**" + figures(*s.Traffic) + "**" + escape(firstError(*s.Traffic)))
 	}
 	w.para(besides(s.Switch))
+	w.canary(s.Switch)
 	w.proxies(s.Switch)
 	w.timeline(s)
 	w.lines("Configuration diff of "+s.ConfigPath, "diff", head(split(s.Diff), w.cuts.diffs))

@@ -71,10 +71,17 @@ func cutOff(ctx context.Context, old proxy.Selection, to value.Name) (bool, erro
 	return true, nil
 }
 
-// leads reports whether a proxy serves a slot, now and after its next reload. One
-// that has no configuration of ours, or is down, is the survey's affair.
+// leads reports whether a proxy sends every request to a slot, now and after its
+// next reload. One that has no configuration of ours, or is down, is the survey's
+// affair.
 func leads(live proxy.Live, slot value.Name) bool {
-	return live.Header == nil || live.Active == slot && serving(live) == slot
+	return live.Header == nil || live.Active == slot && serving(live) == slot && !divided(live)
+}
+
+// divided reports whether a proxy sends requests to both slots, now or after its
+// next reload.
+func divided(live proxy.Live) bool {
+	return live.Share > 0 || live.Running != nil && live.Running.Share > 0
 }
 
 // lead makes a proxy of the machine that this runs on serve a slot, unless it does.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,9 +36,11 @@ func TestMain(m *testing.M) {
 // testRelease is what a release of the test application consists of.
 type testRelease struct {
 	Version   string
-	Unhealthy bool   // its health check answers 503
-	Moody     bool   // it is healthy until requests come through a proxy
-	Sick      string // name of the host on which its health check answers 503
+	Unhealthy bool          // its health check answers 503
+	Moody     bool          // it is healthy until requests come through a proxy
+	Sick      string        // name of the host on which its health check answers 503
+	Faulty    int           // every nth request through a proxy, but for the health check, is answered with 500
+	Slow      time.Duration // such requests take so long
 }
 
 // writeRelease makes a directory to ship.
@@ -64,10 +67,17 @@ func serveApp() {
 	}
 	host, _ := os.Hostname()
 	fmt.Println("app: serving", r.Version)
+	var asked atomic.Int64
 	handler := func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("X-Slot", os.Getenv("TURNOUT_SLOT"))
 		if r.Unhealthy || r.Sick == host && host != "" || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if q.Header.Get("X-Forwarded-For") != "" && q.URL.Path != "/healthz" {
+			time.Sleep(r.Slow) // what an application does for so long is not the test's
+			if r.Faulty > 0 && asked.Add(1)%int64(r.Faulty) == 0 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
 		}
 		if q.URL.Path == "/slow" {
 			fmt.Println("app: slow request")

@@ -101,7 +101,7 @@ func (r *rollout) start(ctx context.Context) (string, error) {
 		}
 		err := r.command(ctx, a, r.to, "start", r.to.Start)
 		if err != nil {
-			r.keepLogs(a)
+			r.keepLogs(ctx, a)
 		}
 		return err
 	})
@@ -170,7 +170,7 @@ func (r *rollout) awaitHealth(ctx context.Context) (string, error) {
 			return err
 		}
 		if !verdict.Healthy {
-			r.keepLogs(a)
+			r.keepLogs(ctx, a)
 			return &unhealthyError{where: a.Name(), slot: r.to.Name, verdict: verdict}
 		}
 		mu.Lock()
@@ -187,16 +187,37 @@ func (r *rollout) awaitHealth(ctx context.Context) (string, error) {
 	return text, err
 }
 
-// keepLogs puts the last lines of the slot's own output into the account, of the
-// first server that failed. That there are none to read is no failure of the
-// switch.
-func (r *rollout) keepLogs(a *app) {
-	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+// How long the last lines of a slot may take. A run that was cancelled has no time
+// to lose.
+const (
+	logsTime        = 5 * time.Second
+	logsTimeHurried = time.Second
+)
+
+// keepLogs puts the last lines of the new slot into the account, of the first
+// server that failed. That there are none to read is no failure of the switch.
+func (r *rollout) keepLogs(ctx context.Context, a *app) {
+	limit := logsTime
+	if ctx.Err() != nil {
+		limit = logsTimeHurried
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
-	lines, err := machine.Tail.On(ctx, a.machine, machine.TailOf{Path: r.logFile(r.to), Lines: 50})
-	if err == nil {
+	if lines, err := r.lastLines(ctx, a); err == nil {
 		r.account.keepLogs(a.Name(), lines)
 	}
+}
+
+// lastLines are what the spec's logs command prints or, without one, what the
+// slot's commands have put out.
+func (r *rollout) lastLines(ctx context.Context, a *app) ([]string, error) {
+	if r.to.Logs == "" {
+		return machine.Tail.On(ctx, a.machine, machine.TailOf{Path: r.logFile(r.to), Lines: 50})
+	}
+	exit, err := perform(ctx, r, a.host, machine.Run, machine.Command{
+		Shell: r.to.Logs, Dir: string(r.Environment.Root), Env: slotEnv(r.Environment, r.to), Grace: logsTimeHurried,
+	})
+	return exit.Tail, err
 }
 
 // healthCheck is the environment's check of slot, asked at address.

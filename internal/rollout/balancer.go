@@ -90,25 +90,6 @@ func (r *rollout) foretell(ctx context.Context, caller *host, kind state.Kind) e
 	})
 }
 
-// undivide sends all requests to the slot that gets most of them, where a load
-// balancer parts them and no journal says why: the idle slot has to be idle.
-func (r *rollout) undivide(ctx context.Context) (string, error) {
-	if err := together(ctx, r.fleet.balancers(), r.inspect); err != nil {
-		return "", err
-	}
-	var did []string
-	for _, e := range r.fleet.balancers() {
-		if e.live.Header == nil || e.live.Share == 0 {
-			continue
-		}
-		if _, err := perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: e.live.Active}); err != nil {
-			return "", on(e, err)
-		}
-		did = append(did, fmt.Sprintf("%s sent %d %% of the requests elsewhere than to %s, and no run had left it so: all go to %s now", e.Name(), e.live.Share, e.live.Active, e.live.Active))
-	}
-	return strings.Join(did, "; "), nil
-}
-
 // newcomer is an error for a listener or rule that was never deployed to and
 // forwards elsewhere than the others serve; nil where there is none.
 func (f *fleet) newcomer() error {

@@ -74,18 +74,24 @@ func (r *rollout) drain(ctx context.Context) (string, error) {
 	if r.fleet.uncounted() {
 		return r.drainUncounted(ctx)
 	}
+	return r.letGo(ctx, r.from) + r.retire(ctx), nil
+}
+
+// letGo waits until a slot that gets no new requests has let go of its
+// connections, and says how that went.
+func (r *rollout) letGo(ctx context.Context, slot *spec.Slot) string {
 	began := time.Now()
-	before, err := r.connections(ctx)
+	before, err := r.connections(ctx, slot)
 	if err != nil {
 		r.notice(event.Warning, "connections could not be counted: "+err.Error(), "")
 	}
-	after := r.drained(ctx, before)
-	r.account.result.Drained = &event.Drain{Slot: string(r.from.Name), Before: before, After: after, Took: time.Since(began)}
-	text := fmt.Sprintf("%s let go of %s in %s", r.from.Name, plural(before-after, "connection", "connections"), round(time.Since(began)))
+	after := r.drained(ctx, slot, before)
+	r.account.result.Drained = &event.Drain{Slot: string(slot.Name), Before: before, After: after, Took: time.Since(began)}
+	text := fmt.Sprintf("%s let go of %s in %s", slot.Name, plural(before-after, "connection", "connections"), round(time.Since(began)))
 	if after > 0 {
 		text += fmt.Sprintf(", %d left", after)
 	}
-	return text + r.retire(ctx), nil
+	return text
 }
 
 // drainUncounted lets requests under way end that nobody counts: where the old slot
@@ -104,8 +110,9 @@ func (r *rollout) drainUncounted(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s had %s for its last requests, which AWS does not count", r.from.Name, r.Environment.Drain) + r.retire(ctx), nil
 }
 
-// drained polls until nothing is connected any more and returns what is left.
-func (r *rollout) drained(ctx context.Context, left int) int {
+// drained polls until nothing is connected to a slot any more and returns what is
+// left.
+func (r *rollout) drained(ctx context.Context, slot *spec.Slot, left int) int {
 	ctx, stop := context.WithTimeout(ctx, r.Environment.Drain)
 	defer stop()
 	tick := time.NewTicker(drainPoll)
@@ -115,7 +122,7 @@ func (r *rollout) drained(ctx context.Context, left int) int {
 		case <-ctx.Done():
 			return left
 		case <-tick.C:
-			if n, err := r.connections(ctx); err == nil {
+			if n, err := r.connections(ctx, slot); err == nil {
 				left = n
 			}
 		}
@@ -123,11 +130,11 @@ func (r *rollout) drained(ctx context.Context, left int) int {
 	return left
 }
 
-// connections are those of all proxies to the old slot.
-func (r *rollout) connections(ctx context.Context) (int, error) {
+// connections are those of all proxies to a slot.
+func (r *rollout) connections(ctx context.Context, slot *spec.Slot) (int, error) {
 	var total atomic.Int64
 	err := together(ctx, r.fleet.edges, func(ctx context.Context, e *edge) error {
-		open, err := proxy.Connections.On(ctx, e.machine, proxy.Flow{Site: e.site, Slot: r.from.Name})
+		open, err := proxy.Connections.On(ctx, e.machine, proxy.Flow{Site: e.site, Slot: slot.Name})
 		total.Add(int64(open.Connections))
 		return err
 	})

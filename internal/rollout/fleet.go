@@ -70,6 +70,8 @@ type course struct {
 	install proxy.Install
 	undo    undo
 	reloads int
+	share   int           // percent that the new slot was given in a canary; 0: none yet
+	upto    string        // how far the requests to both slots were counted
 	took    time.Duration // from the order to serve the new slot to the first answer
 	moved   time.Time     // when it served the new slot first, by our clock; zero: not
 	probed  time.Time     // since when its listener is asked; zero: it is not
@@ -198,6 +200,9 @@ func (e *edge) locate(ctx context.Context, r Request) error {
 	e.addresses, e.site = found, site(r.Environment, e.proxy, pools, r.Templates[e.proxy.Template])
 	if e.site.Balancer != nil {
 		e.site.Balancer.Instances = instances(e.proxy, found)
+	}
+	if r.Canary != nil { // also one that the spec does not have
+		e.site.Canary = splitter(&r.Canary.Split)
 	}
 	return err
 }

@@ -23,6 +23,7 @@ import (
 type doomed struct {
 	Environment *spec.Environment
 	Release     string
+	Canary      *spec.Canary
 	Kind        event.Kind
 	Step        string
 	At          point // on hosts: where, if not at a step
@@ -46,7 +47,7 @@ func runAndDie() {
 // run does not return.
 func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machine, error)) {
 	result := Run(context.Background(), Request{
-		Environment: d.Environment, Release: d.Release, Machines: machines,
+		Environment: d.Environment, Release: d.Release, Canary: d.Canary, Machines: machines,
 		Run: Identity{ID: or(d.ID, "doomed"), Command: "deploy", Began: d.Began},
 		Emit: func(e event.Event) {
 			if e.Kind == event.StepFinished {

@@ -16,7 +16,7 @@ import (
 func Operations() []machine.Handler {
 	return []machine.Handler{
 		machine.Handle(acquire), machine.Handle(state.BeginEpoch), machine.Handle(state.Release), machine.Handle(state.LockStatus),
-		machine.Handle(state.Journal), machine.Handle(state.History),
+		machine.Handle(state.Journal), machine.Handle(state.History), machine.Handle(state.Say), machine.Handle(state.Heard),
 		machine.Handle(state.Guarded(state.Append)), machine.Handle(state.Guarded(state.Finish)), machine.Handle(state.Guarded(state.Record)),
 		machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Bad), machine.Handle(release.Fits),
 		machine.Handle(state.Guarded(release.Blame)), machine.Handle(state.Guarded(release.Acquit)),

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -50,7 +51,7 @@ func (r *rollout) target(e *edge) probe.Target {
 	return target
 }
 
-// stopProbers ends the probers and puts their figures into the account.
+// stopProbers ends the probers and adds their figures to the account.
 func (r *rollout) stopProbers(ctx context.Context) error {
 	samples, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) ([]probe.Sample, error) {
 		if e.probed.IsZero() {
@@ -58,7 +59,7 @@ func (r *rollout) stopProbers(ctx context.Context) error {
 		}
 		return probe.Stop.On(ctx, e.machine, e.probeKey())
 	})
-	r.account.result.Traffic = r.figures(samples)
+	r.account.result.Traffic = joint(r.account.result.Traffic, r.figures(samples))
 	return err
 }
 
@@ -77,7 +78,7 @@ func (r *rollout) figures(samples [][]probe.Sample) *event.Traffic {
 			continue
 		}
 		own := event.Traffic(probe.Summarise(samples[i], r.committed.Sub(e.probed)))
-		e.traffic, gap = &own, max(gap, own.LongestGap)
+		e.traffic, gap = joint(e.traffic, &own), max(gap, own.LongestGap)
 		for _, s := range samples[i] {
 			s.At += e.probed.Sub(began)
 			all = append(all, s)
@@ -98,4 +99,18 @@ func (r *rollout) probedFrom() time.Time {
 		}
 	}
 	return first
+}
+
+// joint are the figures of two times in which probers ran, one after the other:
+// they rest while a canary climbs.
+func joint(first, then *event.Traffic) *event.Traffic {
+	if first == nil || then == nil {
+		return cmp.Or(first, then)
+	}
+	return &event.Traffic{
+		Requests: first.Requests + then.Requests, Failed: first.Failed + then.Failed,
+		FirstError: or(first.FirstError, then.FirstError),
+		P99Before:  cmp.Or(first.P99Before, then.P99Before), P99After: cmp.Or(then.P99After, first.P99After),
+		LongestGap: max(first.LongestGap, then.LongestGap),
+	}
 }

@@ -67,7 +67,7 @@ func (r *rollout) proveBack(ctx context.Context, e *edge) error {
 	if err != nil {
 		return err
 	}
-	if live.Running == nil || live.Running.Slot != r.from.Name {
+	if live.Running == nil || live.Running.Slot != r.from.Name || divided(live) {
 		return fmt.Errorf("the proxy does not serve %s again: %s", r.from.Name, describe(live))
 	}
 	e.serves, e.doubt = r.from.Name, ""

@@ -32,9 +32,10 @@ const (
 // Request is what Run needs to know.
 type Request struct {
 	Environment *spec.Environment
-	Release     string // directory or archive to ship; unused in a rollback
-	Rollback    bool   // go back to an earlier release
-	To          string // that a rollback goes to; empty: the newest good one
+	Release     string       // directory or archive to ship; unused in a rollback
+	Rollback    bool         // go back to an earlier release
+	To          string       // that a rollback goes to; empty: the newest good one
+	Canary      *spec.Canary // nil: all traffic moves in one step
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
 	Hurried bool
@@ -45,6 +46,7 @@ type Request struct {
 	Machines func(context.Context, *spec.Server) (machine.Machine, error)
 	// Templates are the texts of the users' own templates, by path.
 	Templates map[string]string
+	Workspace string // where commands on this machine run
 	Emit      event.Sink
 }
 
@@ -122,6 +124,7 @@ func (r *rollout) climb(ctx context.Context) error {
 		{"start", r.start},
 		{"health", r.awaitHealth},
 		{"prepare", r.prepare},
+		{"canary", r.canary},
 		{"commit", r.commit},
 		{"watch", r.watch},
 		{"record", r.record},
@@ -174,7 +177,16 @@ func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template str
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
 		Container: p.Container, Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
 		Balancer: balancer(p),
+		Canary:   splitter(env.Split), AccessLog: p.Access,
 	}
+}
+
+// splitter is how a proxy is to split traffic; nil: not at all.
+func splitter(s *spec.Split) *proxy.Canary {
+	if s == nil {
+		return nil
+	}
+	return &proxy.Canary{Sticky: proxy.Sticky(s.Sticky), Preview: s.Preview}
 }
 
 // slotNamed is the slot of env with that name, nil when there is none.

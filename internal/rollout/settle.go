@@ -56,9 +56,37 @@ type unsettledError struct{ text string }
 
 func (e *unsettledError) Error() string { return e.text }
 
-// settle puts right what a run left that died in the middle, by what the journals
-// on the proxy hosts come to. At its end all proxies serve the same slot.
+// settle puts right what a run left that died in the middle. At its end all
+// proxies serve the same slot, and that alone.
 func (r *rollout) settle(ctx context.Context) (string, error) {
+	did, err := r.settleJournals(ctx)
+	if err != nil {
+		return did, err
+	}
+	whole, err := r.undivide(ctx)
+	return strings.Join(slices.DeleteFunc([]string{did, whole}, func(s string) bool { return s == "" }), "; "), err
+}
+
+// undivide gives the slot that serves on each proxy the share that the other one
+// still has: no canary holds it any more, and the other slot is about to be
+// emptied.
+func (r *rollout) undivide(ctx context.Context) (string, error) {
+	did, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (string, error) {
+		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
+		if err != nil || live.Header == nil || !divided(live) {
+			return "", err
+		}
+		slot := slotNamed(r.Environment, serving(live))
+		if slot == nil {
+			return "", nil // renamed since, and the survey says what to do
+		}
+		return r.at(e, fmt.Sprintf("no canary was under way, and %s did not get all requests: it does now", slot.Name)), r.lead(ctx, e, slot)
+	})
+	return strings.Join(slices.DeleteFunc(did, func(s string) bool { return s == "" }), "; "), err
+}
+
+// settleJournals settles by what the journals on the proxy hosts come to.
+func (r *rollout) settleJournals(ctx context.Context) (string, error) {
 	left, err := r.leftover(ctx)
 	if err != nil {
 		return "", err
@@ -75,12 +103,7 @@ func (r *rollout) settle(ctx context.Context) (string, error) {
 		return "", &unsettledError{fmt.Sprintf("run %s had decided for %s wherever that can be read; only a host that can't be reached knows whether it was everywhere: %v; nothing was changed, both slots run; once it is back: turnout recover %s",
 			left.run(), left.last.To, r.fleet.losses(), r.Environment.Name)}
 	}
-	did, err := r.undivide(ctx)
-	if err != nil {
-		return "", err
-	}
-	agreed, err := r.agree(ctx)
-	return strings.Join(slices.DeleteFunc([]string{did, agreed}, func(s string) bool { return s == "" }), "; "), err
+	return r.agree(ctx)
 }
 
 // leftover is the journal of a switch that did not end, as the proxy hosts have

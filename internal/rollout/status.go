@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/org/deploy-action/internal/protocol"
+	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/state"
 )
@@ -18,18 +19,19 @@ type Status struct {
 	URL         string                  `json:"url"`
 	Serving     string                  `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
 	Release     string                  `json:"release,omitempty"`
-	Slots       map[string]string       `json:"slots"`               // release in each slot, on most servers
-	Healthy     map[string]bool         `json:"healthy"`             // each slot, asked now, on every server that has it
-	Servers     []ServerStatus          `json:"servers,omitempty"`   // where there are several machines
-	Proxies     []ProxyStatus           `json:"proxies,omitempty"`   // likewise
-	Unreached   []string                `json:"unreached,omitempty"` // servers that can't be asked, and why; the rest is of the others
-	Drift       []string                `json:"drift,omitempty"`     // what is not as the last run left it
-	Changes     []string                `json:"changes,omitempty"`   // servers that have joined or left since the last deploy
-	Bad         map[string]release.Mark `json:"bad,omitempty"`       // releases that a rollback passes over, and why
-	Unsettled   string                  `json:"unsettled,omitempty"` // run that was interrupted
-	Holder      *state.Holder           `json:"holder,omitempty"`    // who deploys now
-	Step        string                  `json:"step,omitempty"`      // what the holder has begun last
-	History     []state.Deploy          `json:"history,omitempty"`   // newest first
+	Share       int                     `json:"share_percent,omitempty"` // of the requests, that the other slot gets in a canary; the most where proxies differ
+	Slots       map[string]string       `json:"slots"`                   // release in each slot, on most servers
+	Healthy     map[string]bool         `json:"healthy"`                 // each slot, asked now, on every server that has it
+	Servers     []ServerStatus          `json:"servers,omitempty"`       // where there are several machines
+	Proxies     []ProxyStatus           `json:"proxies,omitempty"`       // likewise
+	Unreached   []string                `json:"unreached,omitempty"`     // servers that can't be asked, and why; the rest is of the others
+	Drift       []string                `json:"drift,omitempty"`         // what is not as the last run left it
+	Changes     []string                `json:"changes,omitempty"`       // servers that have joined or left since the last deploy
+	Bad         map[string]release.Mark `json:"bad,omitempty"`           // releases that a rollback passes over, and why
+	Unsettled   string                  `json:"unsettled,omitempty"`     // run that was interrupted
+	Holder      *state.Holder           `json:"holder,omitempty"`        // who deploys now
+	Step        string                  `json:"step,omitempty"`          // what the holder has begun last
+	History     []state.Deploy          `json:"history,omitempty"`       // newest first
 }
 
 // ServerStatus is one server of the application.
@@ -43,7 +45,8 @@ type ServerStatus struct {
 type ProxyStatus struct {
 	Server  string `json:"server"`
 	Kind    string `json:"kind"`
-	Serving string `json:"serving,omitempty"` // slot
+	Serving string `json:"serving,omitempty"`       // slot
+	Share   int    `json:"share_percent,omitempty"` // of the requests, that the other slot gets
 }
 
 // Inspect reads what serves now. Nothing is changed and no lock is taken. A
@@ -77,6 +80,9 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 	status.URL = r.url()
 	if r.from != nil {
 		status.Serving, status.Release = string(r.from.Name), r.fromID
+	}
+	for _, e := range r.fleet.edges {
+		status.Share = max(status.Share, share(e.live))
 	}
 	if err := r.examine(ctx, status); err != nil {
 		return nil, err
@@ -127,7 +133,7 @@ func (r *rollout) examine(ctx context.Context, status *Status) error {
 	if len(r.fleet.hosts())+len(r.fleet.lost) > 1 {
 		status.Servers = servers
 		for _, e := range r.fleet.edges {
-			status.Proxies = append(status.Proxies, ProxyStatus{Server: e.Name(), Kind: string(e.site.Kind), Serving: string(e.serves)})
+			status.Proxies = append(status.Proxies, ProxyStatus{Server: e.Name(), Kind: string(e.site.Kind), Serving: string(e.serves), Share: share(e.live)})
 		}
 	}
 	return err
@@ -144,16 +150,30 @@ func (r *rollout) remember(ctx context.Context, status *Status) error {
 		return err
 	}
 	status.Holder = holder
+	if left.outcome == protocol.Settled && holder == nil && status.Share > 0 {
+		status.Drift = append(status.Drift, fmt.Sprintf("%d %% of the requests do not go to %s, and no canary is under way: turnout recover %s gives it all", status.Share, status.Serving, status.Environment))
+	}
 	switch {
 	case left.outcome == protocol.Settled:
 	case holder != nil:
 		status.Step = string(left.last.Kind)
+		if left.last.Kind == state.Share {
+			status.Step = fmt.Sprintf("canary at %d %%", left.last.Percent)
+		}
 	default:
 		status.Unsettled = left.last.Epoch.Run
 	}
 	past, err := r.past(ctx)
 	status.History = past.Deploys
 	return err
+}
+
+// share is what the other slot gets of a proxy's requests, in percent.
+func share(live proxy.Live) int {
+	if live.Running != nil {
+		return live.Running.Share
+	}
+	return live.Share
 }
 
 // lockHolder is who holds the lock on any proxy host; nil where nobody does.

@@ -109,6 +109,9 @@ func (r *rollout) inspect(ctx context.Context, e *edge) error {
 	}
 	e.live, e.serves = live, serving(live)
 	e.site.Version, e.site.IPv6 = live.Version, live.IPv6
+	if r.Rollback && live.Header != nil { // a rollback reloads for nothing that it does not need
+		e.site.Canary = live.Header.Canary
+	}
 	return nil
 }
 

@@ -163,9 +163,7 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 
 // move sends one proxy's traffic to the new slot.
 func (r *rollout) move(ctx context.Context, e *edge) error {
-	if !r.first {
-		e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
-	}
+	r.armBack(e)
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
 	selected, err := announce(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
@@ -174,6 +172,14 @@ func (r *rollout) move(ctx context.Context, e *edge) error {
 	e.serves, e.doubt = r.to.Name, ""
 	e.took, e.moved = selected.Took, time.Now().Add(-selected.Ago)
 	return nil
+}
+
+// armBack arms the way back of one proxy's traffic, once.
+func (r *rollout) armBack(e *edge) {
+	if r.first || e.share > 0 {
+		return
+	}
+	e.undo.push("traffic back on "+string(r.from.Name), func(ctx context.Context) error { return r.moveBack(ctx, e) })
 }
 
 // moveBack sends one proxy's traffic to the slot that served before, unless it
@@ -251,7 +257,7 @@ func (r *rollout) stillServes(ctx context.Context, e *edge) error {
 	if err != nil {
 		return err
 	}
-	if live.Running == nil || live.Running.Slot != r.to.Name {
+	if live.Running == nil || live.Running.Slot != r.to.Name || divided(live) {
 		return fmt.Errorf("the proxy no longer serves %s: %s", r.to.Name, describe(live))
 	}
 	return nil
@@ -273,7 +279,11 @@ func describe(live proxy.Live) string {
 	if live.Running == nil {
 		return live.Trouble
 	}
-	return fmt.Sprintf("it serves %s of configuration %s", live.Running.Slot, live.Running.ID)
+	text := fmt.Sprintf("it serves %s of configuration %s", live.Running.Slot, live.Running.ID)
+	if live.Running.Share > 0 {
+		text += fmt.Sprintf(", and the other slot gets %d %% of the requests", live.Running.Share)
+	}
+	return text
 }
 
 // healthThrough asks the health path of the new slot at a proxy's real listener.

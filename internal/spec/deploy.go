@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"time"
 )
 
@@ -10,15 +11,19 @@ var (
 		required:   []string{"environment"},
 		singles:    []string{"canary"},
 	}
-	canaryShape   = shape{attributes: []string{"sticky"}, blocks: []string{"step"}, singles: []string{"analysis"}}
+	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline"}, blocks: []string{"step"}, singles: []string{"analysis"}}
 	stepShape     = shape{attributes: []string{"weight", "hold"}, required: []string{"weight"}}
 	analysisShape = shape{attributes: []string{
-		"source", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures",
+		"source", "run", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
 	}}
 )
 
-// The defaults of a canary: shares in percent and how long each is held.
-const stepHold = 30 * time.Second
+// The defaults of a canary: shares in percent, how long each is held, and how long
+// all may take with what is added for want of requests.
+const (
+	stepHold       = 30 * time.Second
+	canaryDeadline = 15 * time.Minute
+)
 
 var defaultWeights = []int{10, 30, 50, 70, 90}
 
@@ -36,6 +41,8 @@ func (b *body) deploy(forward bool) *Deploy {
 	}
 	if !forward {
 		block.checkBackward()
+	} else if d.Canary != nil && d.Environment != nil {
+		block.split(d.Environment, d.Canary)
 	}
 	return d
 }
@@ -56,11 +63,61 @@ func (b *body) canary() *Canary {
 	if block == nil {
 		return nil
 	}
-	return &Canary{
+	c := &Canary{
+		Split:    Split{oneOf(block, "sticky", "none", "none", "cookie", "client_ip"), block.flag("preview_header", false)},
 		Steps:    block.steps(),
-		Sticky:   oneOf(block, "sticky", "none", "none", "cookie", "client_ip"),
+		Deadline: block.duration("deadline", time.Second, canaryDeadline),
 		Analysis: block.analysis(),
 		Pos:      b.pos(block.block.TypeRange),
+	}
+	if held := c.Held(); held > c.Deadline {
+		b.errorf(block.valueRange("deadline"), "Holds beyond the deadline", "The steps hold for %s together, and the deadline of the canary is %s: shorten the holds, or set a longer deadline.", held, c.Deadline)
+	}
+	return c
+}
+
+// Held is how long the steps hold together, unless requests are wanting.
+func (c *Canary) Held() time.Duration {
+	var held time.Duration
+	for _, step := range c.Steps {
+		held += step.Hold
+	}
+	return held
+}
+
+// Same reports whether two canaries differ in nothing but their place.
+func (c *Canary) Same(d *Canary) bool {
+	x, y := *c.Analysis, *d.Analysis
+	x.Pos, y.Pos = Pos{}, Pos{}
+	return c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
+		return s.Weight == t.Weight && s.Hold == t.Hold
+	})
+}
+
+// DefaultCanary is the canary of an empty block, for a deploy that none is written
+// for.
+func DefaultCanary(at Pos) *Canary {
+	c := &Canary{
+		Split: Split{Sticky: "none"}, Deadline: canaryDeadline, Pos: at,
+		Analysis: &Analysis{
+			Source: sourceProxy, Interval: lookInterval, MinRequests: minRequests, MaxErrorRate: maxErrorRate,
+			MaxLatencyRatio: maxLatencyRatio, Failures: failedWindows, OnInsufficient: AbortUnproven, Pos: at,
+		},
+	}
+	for _, weight := range defaultWeights {
+		c.Steps = append(c.Steps, CanaryStep{Weight: weight, Hold: stepHold, Pos: at})
+	}
+	return c
+}
+
+// split has the environment's proxies split requests as the canary asks. One
+// configuration serves all deploys, or each would reload the proxies anew.
+func (b *body) split(env *Environment, c *Canary) {
+	if env.Split == nil {
+		split := c.Split
+		env.Split = &split
+	} else if *env.Split != c.Split {
+		b.errorf(b.blocksOf("canary")[0].TypeRange, "Two ways to split", "Another canary of the environment %q has other values of \"sticky\" or \"preview_header\". One configuration serves both: give them the same.", env.Name)
 	}
 }
 
@@ -99,16 +156,51 @@ func (b *body) defaultSteps() []CanaryStep {
 	return all
 }
 
+// The defaults of an analysis.
+const (
+	sourceProxy     = "proxy"
+	sourceRun       = "run"
+	lookInterval    = 10 * time.Second
+	minRequests     = 50
+	maxErrorRate    = 1.0
+	maxLatencyRatio = 1.5
+	failedWindows   = 2
+)
+
 // analysis reads how the canary is judged; without a block, by the defaults.
 func (b *body) analysis() *Analysis {
 	block := b.childOrDefault("analysis", analysisShape)
-	return &Analysis{
-		Source:          oneOf(block, "source", "proxy", "proxy"),
-		Interval:        block.duration("interval", time.Second, 10*time.Second),
-		MinRequests:     block.integer("min_requests", span{0, most}, 50),
-		MaxErrorRate:    block.decimal("max_error_rate", 0, 100, 1),
-		MaxLatencyRatio: block.decimal("max_latency_ratio", 1, 1000, 1.5),
-		Failures:        block.integer("failures", span{1, 1000}, 2),
+	a := &Analysis{
+		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun),
+		Run:             block.command("run"),
+		Interval:        block.duration("interval", time.Second, lookInterval),
+		MinRequests:     block.integer("min_requests", span{0, most}, minRequests),
+		MaxErrorRate:    block.decimal("max_error_rate", 0, 100, maxErrorRate),
+		MaxLatencyRatio: block.decimal("max_latency_ratio", 1, 1000, maxLatencyRatio),
+		Failures:        block.integer("failures", span{1, 1000}, failedWindows),
+		OnInsufficient:  oneOf(block, "on_insufficient", AbortUnproven, AbortUnproven, PromoteUnproven),
 		Pos:             b.pos(block.block.TypeRange),
 	}
+	block.checkSource(a)
+	return a
+}
+
+// checkSource reports what the source of the verdicts lacks, or has no use for.
+func (b *body) checkSource(a *Analysis) {
+	if a.Source == sourceProxy {
+		if b.given("run") {
+			b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from the proxy's counts: leave \"run\" out, or write source = \"run\".")
+		}
+		return
+	}
+	if !b.given("run") {
+		b.missing("run")
+	}
+	limits := []string{"min_requests", "max_error_rate", "max_latency_ratio"}
+	for _, name := range limits {
+		if b.given(name) {
+			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from a command, which has limits of its own: leave %q out.", name)
+		}
+	}
+	b.leave(limits...)
 }

@@ -15,7 +15,7 @@ var (
 	environmentShape = shape{
 		labels: []string{"name"},
 		attributes: []string{
-			"servers", "root", "state_dir", "keep_releases", "shared", "start", "stop", "drain", "watch", "probe",
+			"servers", "root", "state_dir", "keep_releases", "shared", "start", "stop", "logs", "drain", "watch", "probe",
 			"keep_previous", "lock_timeout", "start_timeout",
 		},
 		required: []string{"root"},
@@ -156,7 +156,7 @@ func (b *body) slotCommands(e *Environment, s *Slot, health *body) {
 		"name": cty.StringVal(string(s.Name)), "socket": cty.StringVal(string(s.Socket)),
 		"port": cty.NumberIntVal(int64(s.Port)), "path": cty.StringVal(fmt.Sprintf("%s/%s", e.Root, s.Name)),
 	}).Mark(outside)}
-	s.Start, s.Stop = inner.command("start"), inner.command("stop")
+	s.Start, s.Stop, s.Logs = inner.command("start"), inner.command("stop"), inner.command("logs")
 	check := *health
 	check.scope = inner.scope
 	s.HealthRun = check.command("run")

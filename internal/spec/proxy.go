@@ -12,7 +12,7 @@ import (
 var proxyShapes = map[ProxyKind]shape{
 	NGINX: {
 		labels:     []string{"kind"},
-		attributes: []string{"servers", "listen", "hostname", "config", "config_dir", "main", "error_log", "template", "container", "check", "reload"},
+		attributes: []string{"servers", "listen", "hostname", "config", "config_dir", "main", "error_log", "access_log", "template", "container", "check", "reload"},
 		required:   []string{"listen", "config"},
 		singles:    []string{"tls"},
 	},
@@ -84,6 +84,7 @@ func (b *body) channels(p *Proxy) {
 	switch p.Kind {
 	case NGINX:
 		p.ErrorLog = parsed(b, "error_log", paths, "/var/log/nginx/error.log")
+		p.Access = parsed(b, "access_log", paths, "")
 	case HAProxy:
 		p.Socket = parsed(b, "socket", sockets, "/run/haproxy/admin.sock")
 	}

@@ -156,18 +156,20 @@ type Environment struct {
 	KeepPrevious KeepPrevious
 	LockTimeout  time.Duration
 	StartTimeout time.Duration // of each start and stop command
+	Split        *Split        // what canaries of its deploy blocks ask for; nil: none has one
 	Pos          Pos
 }
 
 // Slot is one of the two places a release can live in. Exactly one of Port and
-// Socket is set. Start, Stop and HealthRun are the environment's commands with
-// this slot's values in place; empty when there is none.
+// Socket is set. Start, Stop, Logs and HealthRun are the environment's commands
+// with this slot's values in place; empty when there is none.
 type Slot struct {
 	Name      value.Name
 	Port      value.Port
 	Socket    value.Path
 	Start     string
 	Stop      string
+	Logs      string // prints what the application has logged; empty: what start and stop put out is shown
 	HealthRun string
 	Pos       Pos
 }
@@ -216,6 +218,7 @@ type Proxy struct {
 	Template  string          // path of a template of the user's; empty: built in
 	Socket    value.Path      // HAProxy's stats socket
 	ErrorLog  value.Path      // where the proxy says why it refused a reload
+	Access    value.Path      // nginx: log of the requests to the site; empty: where the main file says, and nowhere for a canary
 	Container value.Container // that the proxy runs in; empty: none
 	Check     string          // shell command; empty: built in
 	Reload    string          // shell command; empty: built in
@@ -286,10 +289,17 @@ type Deploy struct {
 
 // Canary is a rollout by steps.
 type Canary struct {
+	Split
 	Steps    []CanaryStep
-	Sticky   string // "none", "cookie" or "client_ip"
+	Deadline time.Duration // from the first step on
 	Analysis *Analysis
 	Pos      Pos
+}
+
+// Split says how requests are told apart while two releases serve.
+type Split struct {
+	Sticky  string // "none", "cookie" or "client_ip"
+	Preview bool   // the header X-Turnout-Slot chooses the slot
 }
 
 // CanaryStep is a share of the traffic, in percent, and how long it is held.
@@ -301,14 +311,24 @@ type CanaryStep struct {
 
 // Analysis says how a canary is judged.
 type Analysis struct {
-	Source          string
+	Source          string // "proxy" or "run"
+	Run             string // shell command of "run"
 	Interval        time.Duration
 	MinRequests     int
 	MaxErrorRate    float64 // percent
 	MaxLatencyRatio float64
 	Failures        int
+	OnInsufficient  OnInsufficient
 	Pos             Pos
 }
+
+// OnInsufficient says what becomes of a canary that too few requests reach.
+type OnInsufficient string
+
+const (
+	AbortUnproven   OnInsufficient = "abort"
+	PromoteUnproven OnInsufficient = "promote"
+)
 
 // Artifact is what a run keeps of its workspace once it has ended.
 type Artifact struct {

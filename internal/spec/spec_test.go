@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/value"
@@ -51,7 +52,7 @@ func TestEverything(t *testing.T) {
 		t.Errorf("matrix: %v", got)
 	}
 	deploy := release.Stages[4]
-	if deploy.When.Fixed == nil || !*deploy.When.Fixed || deploy.Timeout != 15*time.Minute || deploy.Deploy.Environment != shop {
+	if deploy.When.Fixed == nil || !*deploy.When.Fixed || deploy.Timeout != 30*time.Minute || deploy.Deploy.Environment != shop {
 		t.Errorf("deploy: %+v", deploy)
 	}
 	if steps := deploy.Deploy.Canary.Steps; len(steps) != 2 || steps[1].Weight != 50 || steps[1].Hold != 5*time.Minute {
@@ -95,6 +96,9 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	canary := sound(t, "canary.hcl").Pipelines[0].Stages[0].Deploy.Canary
+	if diff := cmp.Diff(spec.DefaultCanary(spec.Pos{}), canary, cmpopts.IgnoreTypes(spec.Pos{})); diff != "" {
+		t.Errorf("an empty canary block (-default +read):\n%s", diff)
+	}
 	var weights []int
 	for _, step := range canary.Steps {
 		weights = append(weights, step.Weight)

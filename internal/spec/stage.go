@@ -17,8 +17,8 @@ var stageShape = shape{
 	singles: []string{"retry", "deploy"},
 }
 
-// deployTimeout is how long a stage that deploys may take: the deadline of a
-// rollout's steps and holds.
+// deployTimeout is how long a stage that deploys may take, besides the deadline of
+// a canary.
 const deployTimeout = 15 * time.Minute
 
 func (g *graph) readStage(s *Stage, b *body) {
@@ -47,15 +47,11 @@ func (b *body) stageTimeout(s *Stage) time.Duration {
 	case s.Task != nil:
 		fallback = 0
 	}
-	timeout := b.duration("timeout", tick, fallback)
 	if s.Deploy == nil || s.Deploy.Canary == nil {
-		return timeout
+		return b.duration("timeout", tick, fallback)
 	}
-	var held time.Duration
-	for _, step := range s.Deploy.Canary.Steps {
-		held += step.Hold
-	}
-	if held >= timeout {
+	timeout := b.duration("timeout", tick, fallback+s.Deploy.Canary.Deadline)
+	if held := s.Deploy.Canary.Held(); held >= timeout {
 		b.errorf(b.valueRange("timeout"), "Holds beyond the timeout", "The steps of the canary hold for %s together, and the stage may take %s: shorten the holds, or set a longer timeout.", held, timeout)
 	}
 	return timeout

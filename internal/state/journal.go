@@ -39,7 +39,8 @@ func readJournal(dir string) (Journalled, error) {
 }
 
 // Finish ends the journal of the switch in flight: it is set aside as
-// last-journal.jsonl until the next one ends. Without one it does nothing.
+// last-journal.jsonl until the next one ends. Without one it does nothing. What was
+// said to the switch goes with it.
 var Finish = machine.Op[string, machine.None]{Name: "state.finish", Do: finish}
 
 // Kind says what an entry of a journal announces.
@@ -48,6 +49,7 @@ type Kind string
 const (
 	Open    Kind = "open"    // a switch is in flight; the old slot serves
 	Install Kind = "install" // the configuration is replaced
+	Share   Kind = "share"   // of a canary: a part of the traffic may be on the new slot
 	Commit  Kind = "commit"  // traffic may be on the new slot
 	Decided Kind = "decided" // this host stays with the new slot
 	Back    Kind = "back"    // this host returns to the old slot; decided before it is void
@@ -64,6 +66,7 @@ type Entry struct {
 	To          string         `json:"to,omitempty"` // slot
 	ToRelease   string         `json:"to_release,omitempty"`
 	Former      string         `json:"former_release,omitempty"` // in To before the switch
+	Percent     int            `json:"percent,omitempty"`        // of the requests, for To; in Share only
 
 	// Alone is what the agent needs to know to act by itself; in Open only.
 	Alone json.RawMessage `json:"alone,omitempty"`
@@ -88,7 +91,7 @@ func (j Journalled) Standing() protocol.Standing {
 	for _, e := range j.Entries {
 		s.First = e.From == ""
 		switch e.Kind {
-		case Commit:
+		case Share, Commit:
 			s.Committing = true
 		case Decided:
 			s.Ruling = protocol.Decided
@@ -160,7 +163,7 @@ func finish(_ context.Context, _ machine.At, dir string) (machine.None, error) {
 		return machine.None{}, nil
 	}
 	if err == nil {
-		err = machine.SyncDir(dir)
+		err = errors.Join(machine.RemoveFile(filepath.Join(dir, wordName)), machine.SyncDir(dir))
 	}
 	if err != nil {
 		return machine.None{}, fmt.Errorf("journal %s: %w", dir, err)

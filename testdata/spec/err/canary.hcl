@@ -16,11 +16,15 @@ environment "shop" {
 }
 pipeline "p" {
   stage "build" {
+    timeout = "15m"
+
     deploy {
       environment = environment.shop
       release     = "dist"
 
       canary {
+        deadline = "10m"
+
         step {
           weight = 50
           hold   = "10m"
@@ -42,6 +46,26 @@ pipeline "p" {
           max_error_rate    = 101
           max_latency_ratio = 0.5
           failures          = 1.5
+          on_insufficient   = "wait"
+          run               = "true"
+        }
+      }
+    }
+  }
+
+  stage "again" {
+    needs = [stage.build]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky = "cookie"
+
+        analysis {
+          source       = "run"
+          min_requests = 5
         }
       }
     }

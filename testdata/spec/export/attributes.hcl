@@ -139,6 +139,7 @@ environment "shop" {
   shared        = ["uploads"]
   start         = "systemctl start ${local.app}@${slot.name} ${join(",", local.labels)} ${join(",", local.hosts)} ${jsonencode(local.looks)}"
   stop          = "systemctl stop ${local.app}@${slot.name}"
+  logs          = "journalctl -n 50 -u ${local.app}@${slot.name}"
   drain         = "1h30m"
   watch         = "0s"
   probe         = 0
@@ -155,16 +156,17 @@ environment "shop" {
   }
 
   proxy "nginx" {
-    servers   = [server.local]
-    listen    = "127.0.0.1:8080"
-    hostname  = "shop.example.com"
-    config    = "/etc/nginx/conf.d/shop.conf"
-    main      = "/etc/nginx/main.conf"
-    error_log = "/var/log/error.log"
-    template  = "shop.tmpl"
-    container = "edge"
-    check     = "true"
-    reload    = "echo ${env("HOME")}"
+    servers    = [server.local]
+    listen     = "127.0.0.1:8080"
+    hostname   = "shop.example.com"
+    config     = "/etc/nginx/conf.d/shop.conf"
+    main       = "/etc/nginx/main.conf"
+    error_log  = "/var/log/error.log"
+    access_log = "/var/log/shop.log"
+    template   = "shop.tmpl"
+    container  = "edge"
+    check      = "true"
+    reload     = "echo ${env("HOME")}"
 
     tls {
       certificate = "/etc/ssl/shop.pem"
@@ -308,7 +310,7 @@ pipeline "release" {
 
   stage "deploy" {
     needs      = [stage.patch]
-    timeout    = "15m"
+    timeout    = "35m"
     on_failure = "stop"
 
     deploy {
@@ -316,7 +318,9 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky = "client_ip"
+        sticky         = "client_ip"
+        preview_header = true
+        deadline       = "20m"
 
         step {
           weight = 5
@@ -330,6 +334,57 @@ pipeline "release" {
           max_error_rate    = 0.5
           max_latency_ratio = 2
           failures          = 3
+          on_insufficient   = "promote"
+        }
+      }
+    }
+  }
+
+  stage "redeploy" {
+    needs      = [stage.deploy]
+    timeout    = "30m"
+    on_failure = "stop"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "client_ip"
+        preview_header = true
+        deadline       = "15m"
+
+        step {
+          weight = 10
+          hold   = "30s"
+        }
+
+        step {
+          weight = 30
+          hold   = "30s"
+        }
+
+        step {
+          weight = 50
+          hold   = "30s"
+        }
+
+        step {
+          weight = 70
+          hold   = "30s"
+        }
+
+        step {
+          weight = 90
+          hold   = "30s"
+        }
+
+        analysis {
+          source          = "run"
+          run             = "./ask-metrics"
+          interval        = "10s"
+          failures        = 2
+          on_insufficient = "abort"
         }
       }
     }

@@ -194,7 +194,7 @@ pipeline "release" {
     type       = "deploy"
     needs      = [stage.test, stage.security_scan]
     when       = github.ref == "refs/heads/main"
-    timeout    = "15m"
+    timeout    = "30m"
     on_failure = "stop"
 
     deploy {
@@ -202,7 +202,9 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky = "cookie"
+        sticky         = "cookie"
+        preview_header = false
+        deadline       = "15m"
 
         step {
           weight = 10
@@ -221,6 +223,7 @@ pipeline "release" {
           max_error_rate    = 1
           max_latency_ratio = 1.5
           failures          = 2
+          on_insufficient   = "abort"
         }
       }
     }

@@ -139,6 +139,7 @@ environment "shop" {
   shared        = ["uploads"]
   start         = "systemctl start ${local.app}@${slot.name} ${join(",", local.labels)} ${join(",", local.hosts)} ${jsonencode(local.looks)}"
   stop          = "systemctl stop ${local.app}@${slot.name}"
+  logs          = "journalctl -n 50 -u ${local.app}@${slot.name}"
   drain         = "1h30m"
   watch         = "0s"
   probe         = "off"
@@ -173,16 +174,17 @@ environment "shop" {
   }
 
   proxy "nginx" {
-    servers   = [server.local]
-    listen    = "127.0.0.1:8080"
-    hostname  = "Shop.example.com"
-    config    = "/etc/nginx/conf.d/shop.conf"
-    main      = "/etc/nginx/main.conf"
-    error_log = "/var/log/error.log"
-    template  = "shop.tmpl"
-    container = "edge"
-    check     = "true"
-    reload    = "echo ${env("HOME")}"
+    servers    = [server.local]
+    listen     = "127.0.0.1:8080"
+    hostname   = "Shop.example.com"
+    config     = "/etc/nginx/conf.d/shop.conf"
+    main       = "/etc/nginx/main.conf"
+    error_log  = "/var/log/error.log"
+    access_log = "/var/log/shop.log"
+    template   = "shop.tmpl"
+    container  = "edge"
+    check      = "true"
+    reload     = "echo ${env("HOME")}"
 
     tls {
       certificate = "/etc/ssl/shop.pem"
@@ -295,7 +297,9 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky = "client_ip"
+        sticky         = "client_ip"
+        preview_header = true
+        deadline       = "20m"
 
         step {
           weight = 5
@@ -309,6 +313,26 @@ pipeline "release" {
           max_error_rate    = 0.5
           max_latency_ratio = 2
           failures          = 3
+          on_insufficient   = "promote"
+        }
+      }
+    }
+  }
+
+  stage "redeploy" {
+    needs = [stage.deploy]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "client_ip"
+        preview_header = true
+
+        analysis {
+          source = "run"
+          run    = "./ask-metrics"
         }
       }
     }
