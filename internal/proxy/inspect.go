@@ -33,7 +33,9 @@ func inspect(ctx context.Context, at machine.At, s Site) (Live, error) {
 	}
 	live.Version = s.version(ctx, at)
 	live.IPv6 = hasIPv6()
-	live.listen(ctx, s)
+	if err := live.listen(ctx, s); err != nil {
+		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
+	}
 	if live.Running == nil {
 		live.Stopped = s.dialect().stopped(ctx, s)
 	}
@@ -47,14 +49,20 @@ func hasIPv6() bool {
 	return err == nil && listener.Close() == nil
 }
 
-// listen fills in what the running proxy says.
-func (l *Live) listen(ctx context.Context, s Site) {
+// listen fills in what the running proxy says. That the context has ended says
+// nothing of a proxy, and is the only error: whoever took it for one that does not
+// answer would reload it.
+func (l *Live) listen(ctx context.Context, s Site) error {
 	answer, err := s.ask(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+		l.Running = &answer
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
 		l.Trouble = err.Error()
-		return
 	}
-	l.Running = &answer
+	return nil
 }
 
 // onDisk is the part of Live that files tell, and the whole file.

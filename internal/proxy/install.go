@@ -50,7 +50,9 @@ func (in Install) put(ctx context.Context, at machine.At) (Installed, error) {
 	if live.generation() != in.Expect {
 		return Installed{}, &StaleError{Expected: in.Expect, Found: live.generation()}
 	}
-	live.listen(ctx, s)
+	if err := live.listen(ctx, s); err != nil {
+		return Installed{}, err
+	}
 	if err := s.openDirs(); err != nil {
 		return Installed{}, err
 	}
@@ -145,7 +147,9 @@ func (r Restoration) restore(ctx context.Context, at machine.At) (Restored, erro
 	if err != nil {
 		return Restored{}, err
 	}
-	live.listen(ctx, s)
+	if err := live.listen(ctx, s); err != nil {
+		return Restored{}, err
+	}
 	if r.Active != "" {
 		if err := s.settle(ctx, all(r.Active), live.Running); err != nil {
 			return Restored{}, err

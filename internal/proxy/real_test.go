@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -313,5 +314,34 @@ func TestCancelledPutPutsBack(t *testing.T) {
 			t.Error("the former file is not back")
 		}
 		w.served("blue")
+	})
+}
+
+// TestACancelIsNoSilence has what was cancelled before the proxy was asked change
+// nothing: a proxy that was not asked is not one that does not answer.
+func TestACancelIsNoSilence(t *testing.T) {
+	forEachKind(t, func(t *testing.T, w *world) {
+		w.install("blue")
+		before, _ := os.ReadFile(string(w.site.Config))
+		reloads := filepath.Join(t.TempDir(), "reloads")
+		in := w.request("blue")
+		in.Site.Reload = "touch " + reloads
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("cancelled by the test")
+		cancel(cause)
+		_, put := proxy.Put.On(ctx, w.local, in)
+		_, restored := proxy.Restore.On(ctx, w.local, proxy.Restoration{Site: in.Site, Active: "blue", Expect: in.Expect})
+		_, inspected := proxy.Inspect.On(ctx, w.local, in.Site)
+		for _, err := range []error{put, restored, inspected} {
+			if !errors.Is(err, cause) {
+				t.Errorf("error %v", err)
+			}
+		}
+		if _, err := os.Stat(reloads); err == nil {
+			t.Error("the proxy was reloaded")
+		}
+		if after, _ := os.ReadFile(string(w.site.Config)); string(after) != string(before) {
+			t.Error("the file was changed")
+		}
 	})
 }
