@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/org/deploy-action/internal/bench/beside"
 	"github.com/org/deploy-action/internal/bench/sshd"
@@ -43,7 +44,7 @@ func main() {
 	flag.StringVar(&o.turnout, "turnout", "bin/turnout", "the program to measure")
 	flag.StringVar(&o.droneSSH, "drone-ssh", "", "drone-ssh, the program within appleboy/ssh-action; left out where it is not named")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "servers:", err)
