@@ -26,6 +26,7 @@ type Contender struct {
 	Floor  string             // the contender it is held against; may be empty
 	Each   int                // what its time is divided by, such as a number of stages
 	After  func() (bad error) // looks at what it left; not measured; may be nil
+	Peer   bool               // neither the floor nor turnout
 	Others func() float64     // what others have taken for it so far, such as a server: CPU ms; may be nil
 }
 
@@ -81,6 +82,33 @@ func (b *Bench) Run(ctx context.Context, rounds int, contenders []Contender) ([]
 		measured[i] = sum(c, all[i])
 	}
 	return measured, nil
+}
+
+// slowest is what a peer's run may take, in ms, to be repeated: the rest are so far
+// off that their noise does not matter.
+const slowest = 5000
+
+// RunAfterOne is Run once each contender has run, so that all find what they leave.
+// A peer that was slow then is measured by one run more.
+func (b *Bench) RunAfterOne(ctx context.Context, rounds int, contenders []Contender) ([]Measured, error) {
+	first, err := b.Run(ctx, 1, contenders)
+	if err != nil {
+		return nil, err
+	}
+	var quick, slow []Contender
+	for i, m := range first {
+		if c := contenders[i]; c.Peer && m.Wall > slowest {
+			slow = append(slow, c)
+		} else {
+			quick = append(quick, c)
+		}
+	}
+	measured, err := b.Run(ctx, rounds, quick)
+	if err != nil {
+		return nil, err
+	}
+	once, err := b.Run(ctx, 1, slow)
+	return append(measured, once...), err
 }
 
 // sample is one run.

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/org/deploy-action/internal/bench/beside"
 	"github.com/org/deploy-action/internal/bench/sshd"
@@ -43,7 +44,7 @@ func main() {
 	flag.StringVar(&o.turnout, "turnout", "bin/turnout", "the program to measure")
 	flag.StringVar(&o.droneSSH, "drone-ssh", "", "drone-ssh, the program within appleboy/ssh-action; left out where it is not named")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "servers:", err)
@@ -116,34 +117,15 @@ func (o options) show(ctx context.Context, bench *beside.Bench, title string, s 
 	}
 	all := contenders(s)
 	for i := range all {
-		all[i].Dir, all[i].Floor, all[i].Each, all[i].Others = s.folder(), all[0].Name, s.hosts, s.server.CPU
+		all[i].Dir, all[i].Floor, all[i].Each = s.folder(), all[0].Name, s.hosts
+		all[i].Others, all[i].Peer = s.server.CPU, i > 1 // the floor, turnout
 	}
-	first, err := bench.Run(ctx, 1, all)
+	measured, err := bench.RunAfterOne(ctx, o.rounds, all)
 	if err != nil {
 		return err
 	}
-	var quick, slow []beside.Contender
-	for i, m := range first {
-		if m.Wall > slowest && i > 1 { // all but the floor and turnout
-			slow = append(slow, all[i])
-		} else {
-			quick = append(quick, all[i])
-		}
-	}
-	measured, err := bench.Run(ctx, o.rounds, quick)
-	if err != nil {
-		return err
-	}
-	once, err := bench.Run(ctx, 1, slow)
-	if err != nil {
-		return err
-	}
-	return beside.Table(os.Stdout, title, append(measured, once...))
+	return beside.Table(os.Stdout, title, measured)
 }
-
-// slowest is what a peer's run may take, in ms, to be repeated: the rest are so far
-// off that their noise does not matter.
-const slowest = 5000
 
 // has reports whether a peer is wanted and there.
 func (o options) has(peer, program string) bool {

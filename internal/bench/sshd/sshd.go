@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -95,6 +96,7 @@ func (s Site) Start(ctx context.Context, l Listener) (*Server, error) {
 		args = append(args, mount[0], mount[1])
 	}
 	server := &Server{exec.CommandContext(ctx, "unshare", append(args, "sshd", file, s.path("sshd.log"))...)}
+	server.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also where this program is killed
 	if err := server.process.Start(); err != nil {
 		return nil, err
 	}
