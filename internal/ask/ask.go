@@ -6,6 +6,7 @@ package ask
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type Question struct {
 	Address value.Address
 	Host    string // Host header; empty: the address, "localhost" for a unix socket
 	Path    string // begins with "/"; no query
+	TLS     bool   // HTTPS; the certificate must be good for Host
 	Limit   int64  // bytes of the body to keep; the rest is left unread
 }
 
@@ -49,6 +51,13 @@ func HTTP(ctx context.Context, q Question) (Answer, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if q.TLS {
+		secure := tls.Client(conn, &tls.Config{ServerName: q.serverName()})
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return Answer{}, fmt.Errorf("connected, but no TLS: %w", explain(ctx, err, began))
+		}
+		conn = secure
+	}
 	answer, err := exchange(conn, q)
 	answer.Took = time.Since(began)
 	switch {
@@ -90,16 +99,28 @@ func exchange(conn net.Conn, q Question) (Answer, error) {
 	return answer, err
 }
 
-func (q Question) request() *http.Request {
-	host := q.Host
-	if network, address := q.Address.Network(); host == "" {
-		host = address
-		if network == "unix" {
-			host = "localhost"
-		}
+func (q Question) host() string {
+	network, address := q.Address.Network()
+	switch {
+	case q.Host != "":
+		return q.Host
+	case network == "unix":
+		return "localhost"
 	}
+	return address
+}
+
+// serverName is the host that the certificate has to be good for.
+func (q Question) serverName() string {
+	if name, _, err := net.SplitHostPort(q.host()); err == nil {
+		return name
+	}
+	return q.host()
+}
+
+func (q Question) request() *http.Request {
 	return &http.Request{
-		Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: host,
+		Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: q.host(),
 		Header: http.Header{"User-Agent": {"turnout"}}, Close: true,
 	}
 }

@@ -2,8 +2,9 @@ package cli
 
 const rootHelp = `Usage: turnout COMMAND [options]
 
-Zero-downtime deploys to your own servers: one HCL spec, nginx or HAProxy in
-front, blue/green slots, back by itself when health or traffic says so.
+Zero-downtime deploys to your own servers: one HCL spec, nginx, HAProxy or an AWS
+load balancer in front, blue/green slots, back by itself when health or traffic
+says so.
 
 Commands:
   init        write a working deploy.hcl and a workflow

@@ -31,6 +31,7 @@ type Check struct {
 type HTTP struct {
 	Path       string        `json:"path"`
 	Host       string        `json:"host,omitempty"`   // Host header; empty: the address
+	TLS        bool          `json:"tls,omitempty"`    // HTTPS, with a certificate for Host
 	Status     []int         `json:"status,omitempty"` // empty: any 2xx
 	Body       string        `json:"body,omitempty"`   // regular expression (RE2) for the first MiB; empty: any
 	MaxLatency time.Duration `json:"max_latency_ns,omitempty"`

@@ -20,6 +20,7 @@ func unsupported(p *spec.Pipeline) spec.Problems {
 			all = append(all, refuse(stage.Deploy.Canary.Pos, "Stage %q deploys by canary; leave the canary block out for a blue/green switch.", stage.Name))
 		}
 		if stage.Deploy != nil {
+			all = append(all, balancedCanary(stage.Deploy)...)
 			all = append(all, unsupportedEnvironment(stage.Deploy.Environment, stage.Deploy.Pos)...)
 		}
 	}
@@ -37,7 +38,7 @@ func unsupportedEnvironment(env *spec.Environment, at spec.Pos) spec.Problems {
 	var edges []*spec.Server
 	for _, p := range env.Proxies {
 		if p.Kind == spec.AWSELB {
-			all = append(all, refuse(p.Pos, "Environment %q has proxy \"aws_elb\"; nginx and haproxy can be switched.", env.Name))
+			all = append(all, beyondReach(env, p)...)
 			continue
 		}
 		edges = append(edges, p.Servers...)
@@ -75,6 +76,35 @@ func outOfReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 			}
 			all = append(all, problem(p.Pos, "Address of the proxy itself", "The proxy on %q would look for server %q at %s, which is %q itself: give server %q the address that proxies connect to, address = \"…\".",
 				edge.Name, server.Name, server.Address, edge.Name, server.Name))
+		}
+	}
+	return all
+}
+
+// balancedCanary names what a load balancer of AWS can't do in a canary.
+func balancedCanary(d *spec.Deploy) spec.Problems {
+	var all spec.Problems
+	for _, p := range d.Environment.Proxies {
+		if p.Balancer == nil || d.Canary == nil {
+			continue
+		}
+		if d.Canary.Sticky == "client_ip" {
+			all = append(all, problem(d.Canary.Pos, "Sticky by address", "The load balancer of environment %q does not part clients by their addresses: write sticky = \"cookie\", or leave it out.", d.Environment.Name))
+		}
+		if d.Canary.Analysis != nil && d.Canary.Analysis.Source == "proxy" {
+			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: let the analysis take its figures from another source.", d.Environment.Name))
+		}
+	}
+	return all
+}
+
+// beyondReach names the servers that a load balancer of AWS can't connect to. One
+// of somebody else, at an endpoint, may be anywhere.
+func beyondReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
+	var all spec.Problems
+	for _, server := range env.Servers {
+		if p.Balancer.Endpoint == "" && loopback(server.Address) {
+			all = append(all, problem(p.Pos, "Address out of reach", "The load balancer would look for server %q at %s: give the server the address that it has in the VPC, address = \"…\".", server.Name, server.Address))
 		}
 	}
 	return all

@@ -33,6 +33,7 @@ type Target struct {
 	Key     string        `json:"key"`
 	Address value.Address `json:"address"` // of the real listener
 	Host    string        `json:"host,omitempty"`
+	TLS     bool          `json:"tls,omitempty"` // HTTPS, with a certificate for Host
 	Path    string        `json:"path"`
 	Rate    int           `json:"rate"`             // requests per second, above 0
 	Timeout time.Duration `json:"timeout_ns"`       // of one request; 0: DefaultTimeout

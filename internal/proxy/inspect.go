@@ -16,6 +16,13 @@ import (
 var Inspect = machine.Op[Site, Live]{Name: "proxy.inspect", Do: inspect}
 
 func inspect(ctx context.Context, at machine.At, s Site) (Live, error) {
+	if s.Balancer != nil {
+		live, err := s.inspectBalanced(ctx, at)
+		if err != nil {
+			return Live{}, fmt.Errorf("inspect: %w", err)
+		}
+		return live, nil
+	}
 	if err := s.validate(); err != nil {
 		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
 	}

@@ -13,6 +13,8 @@ package proxy
 import (
 	"time"
 
+	"github.com/org/deploy-action/internal/elb"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/value"
 )
 
@@ -45,6 +47,11 @@ type Site struct {
 	Template     string `json:"template,omitempty"`
 	TemplateName string `json:"template_name,omitempty"`
 
+	// Balancer is the load balancer of AWS that a site of that kind is behind, and
+	// Epoch the run's that may write there: it has no lock and no state directory.
+	Balancer *elb.Balancer  `json:"balancer,omitempty"`
+	Epoch    protocol.Epoch `json:"epoch,omitzero"`
+
 	// Canary asks for a body that can split traffic; nil: all or nothing.
 	Canary *Canary `json:"canary,omitempty"`
 
@@ -56,6 +63,15 @@ type Site struct {
 	// Version is the proxy's, as Live.Version tells it. It only says which
 	// directives may be used; unknown ("") leaves out those not every version has.
 	Version string `json:"version,omitempty"`
+}
+
+// Place names what a configuration is written to: a file, or a listener or rule of
+// AWS.
+func (s Site) Place() string {
+	if s.Balancer != nil {
+		return s.Balancer.Resource.Resource()
+	}
+	return string(s.Config)
 }
 
 // Canary says how a body splits traffic. It says nothing of shares: one body
@@ -112,6 +128,14 @@ type Live struct {
 	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
 	Trouble string     `json:"trouble,omitempty"` // why Running is nil
 	Version string     `json:"version,omitempty"` // of the installed proxy, such as "1.22.1"; empty: not to be found
+	Door    *Door      `json:"door,omitempty"`    // of a load balancer; nil: Site.Listen says it
+}
+
+// Door is where the clients of a load balancer come in.
+type Door struct {
+	Address value.Address `json:"address"` // its DNS name, and the port
+	TLS     bool          `json:"tls,omitempty"`
+	Login   bool          `json:"login,omitempty"` // clients have to authenticate before they get to a slot
 }
 
 // Answer is what a running proxy says of itself at the proof path.
@@ -176,6 +200,8 @@ const (
 	// InPlace: put there for the time of the check, then put back. The running
 	// proxy reads its files only when it is told to.
 	InPlace Way = "swapped in and back"
+	// ByReading: a load balancer of AWS tells what it would take; it has no check.
+	ByReading Way = "compared with what AWS tells"
 )
 
 // Selected is a switch that was proven.
@@ -198,6 +224,8 @@ type Flow struct {
 // Open is a number of connections.
 type Open struct {
 	Connections int `json:"connections"`
+	// Uncounted says that there is no telling: a load balancer of AWS does not.
+	Uncounted bool `json:"uncounted,omitempty"`
 }
 
 // Selection is a request to send all requests to a slot.

@@ -79,6 +79,9 @@ func Render(site Site) (Rendered, error) {
 	if err := site.validate(); err != nil {
 		return Rendered{}, fmt.Errorf("render %s: %w", site.Env, err)
 	}
+	if site.Balancer != nil {
+		return renderBalanced(site)
+	}
 	tree, err := site.parseTemplate()
 	if err != nil {
 		return Rendered{}, err

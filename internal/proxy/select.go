@@ -29,16 +29,16 @@ var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
 // selectTime bounds the proof of a switch, which takes 2 ms.
 const selectTime = 3 * time.Second
 
-func selectSlot(ctx context.Context, _ machine.At, n Selection) (Selected, error) {
-	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx)
+func selectSlot(ctx context.Context, at machine.At, n Selection) (Selected, error) {
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx, at)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
 	return selected, nil
 }
 
-func sharePortion(ctx context.Context, _ machine.At, p Portion) (Selected, error) {
-	selected, err := p.do(ctx)
+func sharePortion(ctx context.Context, at machine.At, p Portion) (Selected, error) {
+	selected, err := p.do(ctx, at)
 	if err != nil {
 		return Selected{}, fmt.Errorf("give %s %d %%: %w", p.Slot, p.Percent, err)
 	}
@@ -64,8 +64,11 @@ func (e *SelectError) Error() string {
 
 func (e *SelectError) Unwrap() []error { return []error{e.Cause, e.Back} }
 
-func (p Portion) do(ctx context.Context) (Selected, error) {
+func (p Portion) do(ctx context.Context, at machine.At) (Selected, error) {
 	s := p.Site
+	if s.Balancer != nil {
+		return p.doBalanced(ctx, at)
+	}
 	if err := p.validate(); err != nil {
 		return Selected{}, err
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -13,6 +14,9 @@ import (
 // or a socket command is on the allow-list of its type. The types alone do not
 // say so: a Site may have come over a wire.
 func (s Site) validate() error {
+	if s.Balancer != nil || s.Kind == AWSELB {
+		return errors.Join(check("env", s.Env, value.ParseName), s.validatePools(), s.validateBalanced())
+	}
 	checks := []error{
 		check("env", s.Env, value.ParseName),
 		s.validateListen(),

@@ -30,9 +30,13 @@ const checkTime = time.Minute
 
 func verify(ctx context.Context, at machine.At, in Install) (Verified, error) {
 	began := time.Now()
-	verified, err := in.verify(ctx, at)
+	check := in.verify
+	if in.Site.Balancer != nil {
+		check = in.verifyBalanced
+	}
+	verified, err := check(ctx, at)
 	if err != nil {
-		return Verified{}, fmt.Errorf("verify %s: %w", in.Site.Config, err)
+		return Verified{}, fmt.Errorf("verify %s: %w", in.Site.Place(), err)
 	}
 	verified.Took = time.Since(began)
 	return verified, nil

@@ -21,6 +21,8 @@ func TestMain(m *testing.M) {
 		serveApp()
 	case "run":
 		runAndDie()
+	case "run with agents":
+		runAndDieWithAgents()
 	case "agent":
 		serveAgent()
 	case "run on hosts":

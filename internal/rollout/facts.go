@@ -34,7 +34,7 @@ func (e *edge) configuration() string {
 	switch {
 	case header == nil:
 		return "none"
-	case e.live.Edited:
+	case e.live.Edited, e.proxy.Balancer != nil && e.live.Running != nil && e.live.Running.ID != header.ID:
 		return fmt.Sprintf("generation %d, %s, edited by hand since", header.Generation, header.ID)
 	}
 	return fmt.Sprintf("generation %d, %s", header.Generation, header.ID)

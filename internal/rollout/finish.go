@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,6 +71,9 @@ func (r *rollout) drain(ctx context.Context) (string, error) {
 	if r.first || r.Hurried { // there is no time to wait for connections, so the slot stays up for them
 		return "", nil
 	}
+	if r.fleet.uncounted() {
+		return r.drainUncounted(ctx)
+	}
 	began := time.Now()
 	before, err := r.connections(ctx)
 	if err != nil {
@@ -82,6 +86,22 @@ func (r *rollout) drain(ctx context.Context) (string, error) {
 		text += fmt.Sprintf(", %d left", after)
 	}
 	return text + r.retire(ctx), nil
+}
+
+// drainUncounted lets requests under way end that nobody counts: where the old slot
+// is stopped, all of the time that the spec gives.
+func (r *rollout) drainUncounted(ctx context.Context) (string, error) {
+	if r.Environment.KeepPrevious == spec.Warm {
+		return string(r.from.Name) + strings.TrimPrefix(r.retire(ctx), "; it"), nil
+	}
+	timer := time.NewTimer(r.Environment.Drain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return fmt.Sprintf("%s stays up: it may have requests under way, which AWS does not count", r.from.Name), nil
+	}
+	return fmt.Sprintf("%s had %s for its last requests, which AWS does not count", r.from.Name, r.Environment.Drain) + r.retire(ctx), nil
 }
 
 // drained polls until nothing is connected any more and returns what is left.

@@ -27,6 +27,7 @@ func Operations() []machine.Handler {
 		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve), machine.Handle(proxy.Connections),
 		machine.Handle(state.Guarded(proxy.Put)), machine.Handle(state.Guarded(proxy.Select)), machine.Handle(state.Guarded(proxy.Restore)),
 		machine.Handle(state.Guarded(proxy.Share)), machine.Handle(proxy.Counters),
+		machine.Handle(proxy.Standing), machine.Handle(state.Guarded(proxy.Claim)),
 	}
 }
 
@@ -37,6 +38,12 @@ func perform[Req, Res any](ctx context.Context, r *rollout, h *host, op machine.
 
 // announce is perform of what the journal has to know first.
 func announce[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
+	if h.calls {
+		if err := r.foretell(ctx, h, kind); err != nil {
+			var none Res
+			return none, err
+		}
+	}
 	o := order(r, h, request)
 	o.Entry = r.entry(kind)
 	return state.Guarded(op).On(ctx, h.machine, o)

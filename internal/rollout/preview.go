@@ -63,7 +63,7 @@ func (r *rollout) room(ctx context.Context) error {
 func (f *fleet) configs() string {
 	var all []string
 	for _, e := range f.edges {
-		if path := string(e.site.Config); !slices.Contains(all, path) {
+		if path := e.site.Place(); !slices.Contains(all, path) {
 			all = append(all, path)
 		}
 	}
@@ -74,6 +74,10 @@ func (f *fleet) configs() string {
 func (f *fleet) proxyNames() []string {
 	var all []string
 	for _, e := range f.edges {
+		if e.proxy.Balancer != nil {
+			all = append(all, e.Name())
+			continue
+		}
 		all = append(all, fmt.Sprintf("%s on %s", e.site.Kind, e.Name()))
 	}
 	return all
@@ -90,7 +94,7 @@ func (r *rollout) changes(view *plan.Preview) {
 		}
 		e.install.Rendered = rendered
 		running := e.live.Running
-		reloads[e] = e.live.Body != rendered.Body || running == nil || running.ID != rendered.ID
+		reloads[e] = e.proxy.Balancer == nil && (e.live.Body != rendered.Body || running == nil || running.ID != rendered.ID)
 		view.Reload = view.Reload || reloads[e]
 	}
 	view.Diff = r.fleet.diff()
@@ -103,7 +107,7 @@ func (f *fleet) diff() string {
 		if e.install.Rendered.ID == "" {
 			return ""
 		}
-		return diff(e.live.Body, e.install.Rendered.Body, string(e.site.Config))
+		return diff(e.live.Body, e.install.Rendered.Body, e.site.Place())
 	}), "\n")
 }
 
@@ -135,6 +139,8 @@ func (f *fleet) alike(colon string, textOf func(*edge) string) []string {
 // reload closes idle keep-alive connections (docs/switch.md).
 func cost(kind proxy.Kind, reload bool) string {
 	switch {
+	case kind == proxy.AWSELB:
+		return "one call moves the requests: no connection is closed, no request is lost"
 	case !reload:
 		return "no reload: no connection is closed, no request is lost"
 	case kind == proxy.HAProxy:
@@ -163,6 +169,9 @@ func Sites(ctx context.Context, env *spec.Environment, templates map[string]stri
 	}
 	var all []Site
 	for _, p := range env.Proxies {
+		if p.Balancer != nil {
+			continue // it has no configuration
+		}
 		for _, server := range p.Servers {
 			all = append(all, Site{Server: string(server.Name), Site: site(env, p, pools, templates[p.Template])})
 		}

@@ -173,6 +173,7 @@ func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template str
 		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
 		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+		Balancer: balancer(p),
 	}
 }
 

@@ -75,7 +75,12 @@ func (r *rollout) settle(ctx context.Context) (string, error) {
 		return "", &unsettledError{fmt.Sprintf("run %s had decided for %s wherever that can be read; only a host that can't be reached knows whether it was everywhere: %v; nothing was changed, both slots run; once it is back: turnout recover %s",
 			left.run(), left.last.To, r.fleet.losses(), r.Environment.Name)}
 	}
-	return r.agree(ctx)
+	did, err := r.undivide(ctx)
+	if err != nil {
+		return "", err
+	}
+	agreed, err := r.agree(ctx)
+	return strings.Join(slices.DeleteFunc([]string{did, agreed}, func(s string) bool { return s == "" }), "; "), err
 }
 
 // leftover is the journal of a switch that did not end, as the proxy hosts have

@@ -74,6 +74,7 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 	default:
 		status.Drift, status.Changes = r.drift(), r.membership()
 	}
+	status.URL = r.url()
 	if r.from != nil {
 		status.Serving, status.Release = string(r.from.Name), r.fromID
 	}
@@ -157,8 +158,8 @@ func (r *rollout) remember(ctx context.Context, status *Status) error {
 
 // lockHolder is who holds the lock on any proxy host; nil where nobody does.
 func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
-	grants, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Grant, error) {
-		grant, err := state.LockStatus.On(ctx, e.machine, string(r.Environment.StateDir))
+	grants, err := gather(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) (state.Grant, error) {
+		grant, err := state.LockStatus.On(ctx, h.machine, h.dir)
 		if err != nil {
 			err = fmt.Errorf("lock: %w", err)
 		}
@@ -175,8 +176,8 @@ func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
 // past is the history of the environment, newest first: every proxy host keeps
 // one, and one of them may have missed a deploy.
 func (r *rollout) past(ctx context.Context) (state.Past, error) {
-	pasts, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Past, error) {
-		past, err := state.History.On(ctx, e.machine, string(r.Environment.StateDir))
+	pasts, err := gather(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) (state.Past, error) {
+		past, err := state.History.On(ctx, h.machine, h.dir)
 		if err != nil {
 			err = fmt.Errorf("history: %w", err)
 		}

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,13 +104,13 @@ func (r *rollout) choose() error {
 	e := r.fleet.edges[i]
 	for _, other := range r.fleet.edges[i:] {
 		if other.serves != "" && other.serves != e.serves {
-			return &disagreement{r.whereabouts()}
+			return cmp.Or(r.fleet.newcomer(), error(&disagreement{r.whereabouts()}))
 		}
 	}
 	r.from = slotNamed(r.Environment, e.serves)
 	if r.from == nil {
 		return on(e, fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
-			e.site.Config, e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
+			e.site.Place(), e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
 	}
 	r.to = other(r.Environment, r.from)
 	return nil

@@ -54,7 +54,7 @@ func collectFields(object map[string]any, name string, have map[string][]string)
 		if !slices.Contains(have[name], field) {
 			have[name] = append(have[name], field)
 		}
-		if slices.Contains([]string{"locals", "env", "matrix", "default"}, field) {
+		if slices.Contains([]string{"locals", "env", "matrix", "default", "target_groups", "instances"}, field) {
 			continue
 		}
 		inner := field

@@ -19,6 +19,11 @@ var (
 	urlPaths  = kind[value.URLPath]{"Invalid URL path", plain, value.ParseURLPath}
 	patterns  = kind[string]{"Invalid regular expression", plain, parsePattern}
 	relatives = kind[string]{"Invalid path", plain, parseRelative}
+	listeners = kind[value.ARN]{"Invalid ARN", plain, value.ParseListenerARN}
+	rules     = kind[value.ARN]{"Invalid ARN", plain, value.ParseRuleARN}
+	groupARNs = kind[value.ARN]{"Invalid ARN", plain, value.ParseTargetGroupARN}
+	instances = kind[string]{"Invalid instance", plain, value.ParseInstance}
+	endpoints = kind[string]{"Invalid endpoint", plain, value.ParseEndpoint}
 )
 
 func parsePattern(s string) (string, error) {

@@ -20,7 +20,11 @@ var proxyShapes = map[ProxyKind]shape{
 		attributes: []string{"servers", "listen", "hostname", "config", "main", "socket", "template", "check", "reload"},
 		required:   []string{"listen", "config"},
 	},
-	AWSELB: {labels: []string{"kind"}, attributes: []string{"listen", "hostname"}, required: []string{"listen"}},
+	AWSELB: {
+		labels:     []string{"kind"},
+		attributes: []string{"servers", "hostname", "listener_arn", "rule_arn", "target_groups", "instances", "endpoint"},
+		required:   []string{"target_groups"},
+	},
 }
 
 // proxies reads the proxy blocks of an environment.
@@ -55,6 +59,9 @@ func (b *body) proxy(block *hclsyntax.Block, without []string) *Proxy {
 		Reload:   inner.command("reload"),
 	}
 	inner.channels(p)
+	if kind == AWSELB {
+		p.Balancer = inner.balancer(p)
+	}
 	return p
 }
 
@@ -126,4 +133,5 @@ func (c *claims) claimProxy(e *Environment, p *Proxy, block *hclsyntax.Block) {
 	b := &body{reader: c.reader, block: block}
 	c.claim(e, p.Servers, "config "+string(p.Config), b.valueRange("config"))
 	c.claim(e, p.Servers, "state_dir "+string(e.StateDir), b.header())
+	c.claimBalancer(e, p, b)
 }

@@ -216,7 +216,17 @@ type Proxy struct {
 	ErrorLog value.Path     // where the proxy says why it refused a reload
 	Check    string         // shell command; empty: built in
 	Reload   string         // shell command; empty: built in
+	Balancer *Balancer      // of AWS; nil for a proxy on a machine
 	Pos      Pos
+}
+
+// Balancer is the part of an Application Load Balancer that an environment is
+// behind. The one server of its proxy is the one that calls AWS.
+type Balancer struct {
+	Resource  value.ARN                // a listener, whose default action is meant, or a rule
+	Groups    map[value.Name]value.ARN // target group of each slot
+	Instances map[value.Name]string    // ID by server; nil: targets are addresses
+	Endpoint  string                   // URL of the API; empty: that of AWS
 }
 
 // Pipeline is a graph of stages.

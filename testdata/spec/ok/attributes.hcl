@@ -196,9 +196,44 @@ environment "shop" {
     reload   = "true"
   }
 
+}
+
+environment "cloud" {
+  servers = [server.web, server.bastion]
+  root    = "/srv/cloud"
+
+  slot "a" {
+    port = 9081
+  }
+
+  slot "b" {
+    port = 9082
+  }
+
   proxy "aws_elb" {
-    listen   = 443
+    servers  = [server.local]
     hostname = "elb.example.com"
+    rule_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"
+    endpoint = "https://vpce-1.elasticloadbalancing.eu-central-1.vpce.amazonaws.com"
+
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
+
+    instances = {
+      web     = "i-0123456789abcdef0"
+      bastion = "i-0123456789abcdef1"
+    }
+  }
+
+  proxy "aws_elb" {
+    listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
   }
 }
 
