@@ -3,6 +3,7 @@
 # make soak   the long proofs: many switches under load, fuzzing for minutes
 # make bench  speed, beside peers where they are there
 # make build  bin/turnout
+# make release-snapshot  what a release consists of, in dist/upload
 
 PROXY ?= nginx
 FUZZTIME ?= 60s
@@ -15,6 +16,8 @@ export PATH := $(CURDIR)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 act        := github.com/nektos/act@v0.2.89
 actionlint := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 task       := github.com/go-task/task/v3/cmd/task@v3.54.0
+goreleaser := github.com/goreleaser/goreleaser/v2@v2.15.0
+sbom       := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Most tests wait for processes, networks and clocks, and leave the CPUs idle: so
@@ -27,7 +30,7 @@ must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -
 # What befalls real deploys: docs/reliability.md.
 proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|TestRace
 
-.PHONY: build demo test lint soak fuzz bench vuln clean
+.PHONY: build demo test lint soak fuzz bench vuln clean release release-snapshot
 
 build:
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/turnout ./cmd/turnout
@@ -38,11 +41,11 @@ demo: build
 	@exec bin/demo -proxy $(PROXY) -turnout $(CURDIR)/bin/turnout
 
 test: lint bin/act bin/actionlint
-	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps
+	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
 	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m ./...
 
 lint:
-	@test -z "$$(gofmt -l cmd internal templates examples)" || { gofmt -l cmd internal templates examples; exit 1; }
+	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
 	@go vet ./...
 
 bin/act:
@@ -76,6 +79,27 @@ bench: build bin/task
 	@test "$$(id -u)" != 0 || go run ./internal/bench/upload $(UPLOAD)
 	@go test -run '^$$' -bench Switch -benchtime 30x ./internal/bench
 	@go test -run '^$$' -bench . ./internal/spec ./internal/dag ./internal/secret ./internal/console
+
+bin/goreleaser:
+	@echo "Installing $(goreleaser) into bin/."
+	@GOBIN=$(CURDIR)/bin go install $(goreleaser)
+
+bin/cyclonedx-gomod:
+	@echo "Installing $(sbom) into bin/."
+	@GOBIN=$(CURDIR)/bin go install $(sbom)
+
+built_from = COMMIT="$$(git rev-parse HEAD)" DATE="$$(TZ=UTC0 git log -1 --date=iso-strict-local --format=%cd)"
+
+# The tag is this repository's own for as long as the build takes: it is pushed by the
+# release workflow, once everything else is there.
+release: bin/goreleaser bin/cyclonedx-gomod
+	@scripts/release.sh check "$(VERSION)"
+	@git tag "v$(VERSION)" && trap 'git tag --delete "v$(VERSION)" >/dev/null' EXIT && $(built_from) goreleaser release --clean --skip=publish
+	@scripts/release.sh collect
+
+release-snapshot: bin/goreleaser bin/cyclonedx-gomod
+	@$(built_from) goreleaser release --clean --snapshot --skip=publish
+	@scripts/release.sh collect
 
 vuln:
 	@go run $(vulncheck) ./...

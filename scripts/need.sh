@@ -9,10 +9,12 @@ for package in "$@"; do
   case $package in
     nginx) PATH=$PATH:/usr/sbin:/sbin command -v nginx >/dev/null && continue ;;
     haproxy) PATH=$PATH:/usr/sbin:/sbin command -v haproxy >/dev/null && continue ;;
-    gcc | git | curl | bash | make | unshare) command -v "$package" >/dev/null && continue ;;
+    gcc | git | curl | bash | make | unshare | node | npm | python3) command -v "$package" >/dev/null && continue ;;
+    docker-compose) docker compose version >/dev/null 2>&1 && continue ;;&
     *) dpkg -s "$package" >/dev/null 2>&1 && continue ;;
   esac
   [[ $package == unshare ]] && package=util-linux
+  [[ $package == node ]] && package=nodejs
   missing+=("$package")
 done
 ((${#missing[@]})) || exit 0

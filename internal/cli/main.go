@@ -17,6 +17,7 @@ import (
 
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/secret"
+	"github.com/org/deploy-action/internal/spec"
 )
 
 // Env is the world a command runs in.
@@ -183,8 +184,12 @@ func unknownCommand(_ context.Context, c *cli.Command) error {
 	if !c.Args().Present() {
 		return cli.ShowRootCommandHelp(c)
 	}
+	var names []string
+	for _, known := range c.Commands {
+		names = append(names, known.Names()...)
+	}
 	err := fmt.Errorf("there is no command %q", c.Args().First())
-	if near := cli.SuggestCommand(c.Commands, c.Args().First()); near != "" {
+	if near := spec.Nearest(c.Args().First(), names); near != "" {
 		err = fmt.Errorf("%w; did you mean %q?", err, near)
 	}
 	return &usageError{err}

@@ -2,7 +2,6 @@ package github
 
 import (
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,21 +77,5 @@ func TestEveryOutputIsSet(t *testing.T) {
 	slices.Sort(set)
 	if diff := cmp.Diff(declared(t, "outputs"), set); diff != "" {
 		t.Errorf("action.yml (-) and what is set (+):\n%s", diff)
-	}
-}
-
-// The entry points are files of the image, which actionlint can't know.
-func TestWorkflowsAreSound(t *testing.T) {
-	if _, err := exec.LookPath("actionlint"); err != nil {
-		if os.Getenv("CI") != "" || slices.Contains(strings.Split(os.Getenv("TURNOUT_MUST_RUN"), ","), "actionlint") {
-			t.Fatal("actionlint is not installed, and it must be here")
-		}
-		t.Skip("actionlint is not installed")
-	}
-	cmd := exec.Command("actionlint", "-ignore", `file "/turnout-(action|post)" does not exist`,
-		".github/workflows/ci.yml", ".github/workflows/selftest.yml")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("actionlint: %v\n%s", err, out)
 	}
 }

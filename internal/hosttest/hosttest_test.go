@@ -49,6 +49,23 @@ func TestAJumpHost(t *testing.T) {
 	}
 }
 
+// TestSystemd starts the same unit on two hosts: each systemd has its own.
+func TestSystemd(t *testing.T) {
+	t.Parallel()
+	f := hosttest.Start(t, "web1", "web2")
+	for _, name := range []string{"web1", "web2"} {
+		f.Host(name).StartSystemd(t)
+		f.Host(name).WriteFile(t, "/etc/systemd/system/app@.service", "[Service]\nExecStart=sleep 1000\n", 0o644)
+		if out, err := login(f, name, "sudo systemctl start app@blue && sudo systemctl is-active app@blue app@green"); out != "active\ninactive" {
+			t.Errorf("%s: %q, %v", name, out, err)
+		}
+	}
+	f.Host("web1").Exec(t, "systemctl stop app@blue")
+	if out, err := login(f, "web2", "sudo systemctl is-active app@blue; sudo systemctl show --property MainPID app@blue"); !strings.HasPrefix(out, "active\nMainPID=") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestTwoFleetsAtOnce(t *testing.T) {
 	t.Parallel()
 	one, other := hosttest.Start(t, "web1"), hosttest.Start(t, "web1")
