@@ -8,14 +8,32 @@ RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
     -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/cli.version=$VERSION}" \
     -o /turnout ./cmd/turnout
 
-FROM debian:bookworm-slim
-# What stages of a spec expect to find; turnout itself needs none of it.
+# What stages of a spec expect to find: a shell, git, curl, and apt-get for more.
+# turnout itself needs none of it.
+FROM debian:bookworm-slim AS tools
+# git names perl for commands that nobody gives in a pipeline (send-email, svn,
+# add -i of old), and a third of the image would be perl. What else goes is what
+# serves repositories, what mails patches, documents and translations.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash ca-certificates curl git \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+    && sed -i '/^Package: git$/,/^$/ s/, \(perl\|liberror-perl\|git-man ([^)]*)\)//g' /var/lib/dpkg/status \
+    && apt-get purge --yes --auto-remove perl perl-modules-5.36 libperl5.36 liberror-perl git-man \
+    && cd /usr/lib/git-core && ln -sf ../../bin/git git \
+    && rm -rf git-http-push git-imap-send git-http-backend git-daemon git-shell git-instaweb scalar \
+        /usr/bin/scalar /usr/bin/git-shell /usr/share/gitweb /usr/lib/*/gconv/IBM* /usr/lib/*/gconv/EBCDIC* \
+    && find /usr/share/doc -type f -not -name copyright -delete \
+    && find /usr/share/doc -type l -delete \
+    && rm -rf /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/share/bash-completion \
+        /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/*
+
+# In one layer: what a layer removes still weighs.
+FROM scratch
+COPY --from=tools / /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=build /turnout /usr/local/bin/turnout
 # An entrypoint of action.yml takes no arguments: the name says which one it is.
-RUN ln -s /usr/local/bin/turnout /turnout-action && ln -s /usr/local/bin/turnout /turnout-post
+RUN ["ln", "-s", "/usr/local/bin/turnout", "/turnout-action"]
+RUN ["ln", "-s", "/usr/local/bin/turnout", "/turnout-post"]
 # No USER: GitHub mounts the workspace for root and wants container actions to
 # run as root.
 ENTRYPOINT ["/turnout-action"]

@@ -24,3 +24,9 @@ var ReportHTML string
 //
 //go:embed report.css
 var ReportCSS string
+
+// Workflow is the template of a pipeline as a workflow of GitHub Actions, which
+// package workflow fills in.
+//
+//go:embed workflow.yml.tmpl
+var Workflow string

@@ -311,6 +311,50 @@ func TestStrategiesMoveTrafficBack(t *testing.T) {
 	}
 }
 
+// TestReleasesOfAllKinds ships an archive, and what an earlier run has kept.
+func TestReleasesOfAllKinds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, proxy.NGINX)
+	s.release("v1")
+	if out, err := exec.Command("tar", "-C", filepath.Join(s.dir, "v1"), "-czf", filepath.Join(s.dir, "v1.tar.gz"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
+	}
+	s.run(0, "deploy", "-release", "v1.tar.gz")
+	s.serves("v1")
+
+	s.write("keep.hcl", `pipeline "keep" {
+  stage "build" {
+    run = "mkdir -p out/dist && echo -n v2 >out/dist/version"
+  }
+
+  artifact "app" {
+    path = "out/dist"
+  }
+}
+`)
+	s.run(0, "run", "-f", "keep.hcl")
+	if err := os.RemoveAll(filepath.Join(s.dir, "out")); err != nil {
+		t.Fatal(err)
+	}
+	if said := s.run(0, "deploy", "-release", "artifact:app"); !strings.Contains(said, "the release is artifact app of run 2") {
+		t.Errorf("it does not say which artifact:\n%s", said)
+	}
+	s.serves("v2")
+	if left, _ := filepath.Glob(filepath.Join(s.dir, ".turnout/runs/*/release")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for release, want := range map[string]string{
+		"artifact:ap":       `did you mean "app"?`,
+		"artifact:app@none": `no run "none"`,
+		"deploy.hcl":        "is neither a directory nor an archive",
+	} {
+		if said := s.run(1, "deploy", "-release", release); !strings.Contains(said, want) {
+			t.Errorf("-release %s: want %q, got\n%s", release, want, said)
+		}
+	}
+	s.serves("v2")
+}
+
 func TestStatusForPrograms(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, proxy.NGINX)

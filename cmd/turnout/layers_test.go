@@ -34,7 +34,7 @@ func layers(t *testing.T) map[string]int {
 }
 
 // testOnly are packages that nothing which ships may import.
-var testOnly = regexp.MustCompile(`^(testing|.*/(loadtest|bench(/[a-z]+)?|proxytest|machinetest|sshtest|hosttest))$`)
+var testOnly = regexp.MustCompile(`^(testing|.*/(loadtest|bench(/[a-z]+)?|proxytest|elbtest|machinetest|sshtest|hosttest|githubtest))$`)
 
 // TestImportsOnlyGoDown holds the map of the code to what the code imports.
 func TestImportsOnlyGoDown(t *testing.T) {

@@ -6,6 +6,7 @@ package ask
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,12 +19,24 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
+// TLS says whether a question is asked over HTTPS, and of whom.
+type TLS string
+
+const (
+	Plain    TLS = ""         // no HTTPS
+	Verified TLS = "verified" // the certificate must be good for the host
+	// AnyCertificate is for a listener of this very machine: the address says who it
+	// is, and a certificate that has run out, or is for another name, is for clients to judge.
+	AnyCertificate TLS = "any"
+)
+
 // Question is a GET of one path.
 type Question struct {
 	Address value.Address
 	Host    string // Host header; empty: the address, "localhost" for a unix socket
 	Path    string // begins with "/"; no query
-	Limit   int64  // bytes of the body to keep; the rest is left unread
+	TLS     TLS
+	Limit   int64 // bytes of the body to keep; the rest is left unread
 }
 
 // Answer is a response. Took counts from before the connection was made until
@@ -49,6 +62,13 @@ func HTTP(ctx context.Context, q Question) (Answer, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if q.TLS != Plain {
+		secure := tls.Client(conn, &tls.Config{ServerName: q.serverName(), InsecureSkipVerify: q.TLS == AnyCertificate}) //nolint:gosec // see TLS
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return Answer{}, fmt.Errorf("connected, but no TLS: %w", explain(ctx, err, began))
+		}
+		conn = secure
+	}
 	answer, err := exchange(conn, q)
 	answer.Took = time.Since(began)
 	switch {
@@ -90,16 +110,28 @@ func exchange(conn net.Conn, q Question) (Answer, error) {
 	return answer, err
 }
 
-func (q Question) request() *http.Request {
-	host := q.Host
-	if network, address := q.Address.Network(); host == "" {
-		host = address
-		if network == "unix" {
-			host = "localhost"
-		}
+func (q Question) host() string {
+	network, address := q.Address.Network()
+	switch {
+	case q.Host != "":
+		return q.Host
+	case network == "unix":
+		return "localhost"
 	}
+	return address
+}
+
+// serverName is the host that the certificate has to be good for.
+func (q Question) serverName() string {
+	if name, _, err := net.SplitHostPort(q.host()); err == nil {
+		return name
+	}
+	return q.host()
+}
+
+func (q Question) request() *http.Request {
 	return &http.Request{
-		Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: host,
+		Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: q.host(),
 		Header: http.Header{"User-Agent": {"turnout"}}, Close: true,
 	}
 }

@@ -21,7 +21,8 @@ be left out when the spec has one environment.
 
 Options:
   -release PATH    directory or archive to ship (default: what the spec's deploy
-                   block for ENV names)
+                   block for ENV names); artifact:NAME[@RUN] is what an earlier
+                   run has kept
   -canary          move the traffic step by step, as the spec's canary block for
                    ENV says; without one: 10, 30, 50, 70, 90 %, 30 s each
   -dry-run         print the plan and stop` + tellOptions + specOptions + `
@@ -32,11 +33,14 @@ Example:
 
 const rollbackHelp = `Usage: turnout rollback [options] [ENV]
 
-Goes back to the release in the other slot: at once where it is still running,
-else after starting it and waiting until it is healthy. A slot that is not
+Goes back to the newest good release that all servers have: at once where it is
+still running, else after starting it and waiting until it is healthy. A release
+whose deploy failed, or that was rolled back from, is not good; a slot that is not
 healthy is not moved to. ENV may be left out when the spec has one environment.
 
 Options:
+  -to RELEASE      go to this release, whatever is known of it; status and history
+                   list releases
   -dry-run         print the plan and stop` + tellOptions + specOptions + `
 
 Example:
@@ -49,7 +53,7 @@ func (a *app) deployCommand() *cli.Command {
 		Flags:                  specFlags(&cli.StringFlag{Name: "release", TakesFile: true}, &cli.BoolFlag{Name: "canary"}, &cli.BoolFlag{Name: "dry-run"}),
 		MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			return a.move(ctx, c, func(s *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
+			return a.move(ctx, c, a.load, func(s *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
 				release, err := releaseFor(s, env, c.String("release"))
 				d := &plan.Deploy{Environment: env, Release: release, Pos: env.Pos}
 				if err == nil && c.Bool("canary") {
@@ -63,19 +67,22 @@ func (a *app) deployCommand() *cli.Command {
 
 func (a *app) rollbackCommand() *cli.Command {
 	return subcommand(&cli.Command{
-		Name: "rollback", Usage: "go back to the release in the other slot", CustomHelpTemplate: rollbackHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
+		Name: "rollback", Usage: "go back to an earlier release", CustomHelpTemplate: rollbackHelp,
+		Flags: specFlags(&cli.StringFlag{Name: "to"}, &cli.BoolFlag{Name: "dry-run"}), MutuallyExclusiveFlags: tellFlags(), Before: a.beforeRun,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			return a.move(ctx, c, func(_ *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
-				return &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}, nil
+			return a.move(ctx, c, a.loadMachines, func(_ *spec.Spec, env *spec.Environment) (*plan.Deploy, error) {
+				return &plan.Deploy{Environment: env, Rollback: true, To: c.String("to"), Pos: env.Pos}, nil
 			})
 		},
 	})
 }
 
+// loader is a way to read the spec.
+type loader func(*cli.Command) (*spec.Spec, error)
+
 // move deploys or rolls back the environment that the arguments name.
-func (a *app) move(ctx context.Context, c *cli.Command, what func(*spec.Spec, *spec.Environment) (*plan.Deploy, error)) error {
-	s, env, err := a.environment(c)
+func (a *app) move(ctx context.Context, c *cli.Command, load loader, what func(*spec.Spec, *spec.Environment) (*plan.Deploy, error)) error {
+	s, env, err := environment(c, load)
 	if err != nil {
 		return err
 	}
@@ -96,11 +103,11 @@ func (a *app) move(ctx context.Context, c *cli.Command, what func(*spec.Spec, *s
 }
 
 // environment reads the spec and picks the environment that the arguments name.
-func (a *app) environment(c *cli.Command) (*spec.Spec, *spec.Environment, error) {
+func environment(c *cli.Command, load loader) (*spec.Spec, *spec.Environment, error) {
 	if err := atMost(c, 1); err != nil {
 		return nil, nil, err
 	}
-	s, err := a.load(c)
+	s, err := load(c)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,10 +11,14 @@ import (
 )
 
 const exportHelp = `Usage: turnout export [options]
+       turnout export workflow [options] [PIPELINE]
 
 Prints the spec in normal form: every default filled in, references resolved,
 values in place, in one order. Secrets and what comes from outside the spec stay
 expressions. Nothing is run and no machine is asked.
+
+"turnout export workflow -h" explains how a pipeline becomes a workflow of
+GitHub Actions.
 
 Options:
   -format FORMAT   hcl, a spec again (default), or json, for programs
@@ -27,7 +31,8 @@ Example:
 func (a *app) exportCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "export", Usage: "print the spec with everything filled in", CustomHelpTemplate: exportHelp,
-		Flags: specFlags(&cli.StringFlag{Name: "format", Value: "hcl"}, &cli.StringFlag{Name: "out", TakesFile: true}),
+		Flags:    specFlags(&cli.StringFlag{Name: "format", Value: "hcl"}, &cli.StringFlag{Name: "out", TakesFile: true}),
+		Commands: []*cli.Command{a.exportWorkflowCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if err := atMost(c, 0); err != nil {
 				return err

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/secret"
 	"github.com/org/deploy-action/internal/spec"
 )
@@ -31,18 +33,31 @@ const specOptions = `
 
 // load reads the spec and tells every problem in it. From here on nothing is
 // printed with a secret of the spec in it.
-func (a *app) load(c *cli.Command) (*spec.Spec, error) {
+func (a *app) load(c *cli.Command) (*spec.Spec, error) { return a.loadAs(c, spec.Options{}) }
+
+// loadMachines is load for those who change nothing that the spec's pipelines and
+// tasks speak of: variables that only these read need no value.
+func (a *app) loadMachines(c *cli.Command) (*spec.Spec, error) {
+	return a.loadAs(c, spec.Options{Machines: true})
+}
+
+// loadAs is load with options; what is missing in them is filled in.
+func (a *app) loadAs(c *cli.Command, options spec.Options) (*spec.Spec, error) {
 	vars, problems, err := a.assignments(c)
 	if err != nil {
 		return nil, err
 	}
-	options := spec.Options{
-		Vars: vars, Getenv: a.env.Getenv, Dir: a.dir,
-		GitHub: a.githubContext(), Version: version, CPUs: runtime.NumCPU(),
+	vars = append(a.preset(), vars...)
+	options.Vars, options.Dir, options.GitHub = vars, a.dir, a.githubContext()
+	options.Version, options.CPUs = version, runtime.NumCPU()
+	if options.Getenv == nil {
+		options.Getenv = a.env.Getenv
 	}
-	s, found := spec.Load(c.String("f"), options)
+	s, found := spec.Load(a.specFile(c), options)
 	if s != nil {
-		a.hide(s.Secrets)
+		in := a.inputs()
+		a.hide(slices.Concat(s.Secrets, in.Secrets()))
+		s.FillLogins(spec.Login{PrivateKey: in.Key, Passphrase: in.Passphrase, KnownHosts: in.KnownHosts})
 	}
 	problems = append(problems, found...)
 	if err := a.tell(problems); err != nil {
@@ -111,6 +126,15 @@ func (a *app) assignments(c *cli.Command) ([]spec.Assignment, spec.Problems, err
 		all = append(all, spec.Assignment{Name: name, Value: value, Origin: "-var"})
 	}
 	return all, problems, nil
+}
+
+// inputs are those of the action that are no part of the command line; outside
+// GitHub Actions there are none.
+func (a *app) inputs() github.Settings {
+	if a.actions == nil {
+		return github.Settings{}
+	}
+	return a.actions.Settings()
 }
 
 // githubContext is the github object of the spec. Outside GitHub Actions its

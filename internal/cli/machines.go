@@ -127,7 +127,7 @@ func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, erro
 		return rollout.Request{}, err
 	}
 	r := rollout.Request{
-		Environment: d.Environment, Rollback: d.Rollback, Canary: d.Canary, Hurried: d.Hurried, Pos: d.Pos,
+		Environment: d.Environment, Rollback: d.Rollback, To: d.To, Canary: d.Canary, Hurried: d.Hurried, Planned: d.Planned, Pos: d.Pos,
 		Machines: machines.Get, Templates: templates, Workspace: a.dir,
 	}
 	if !d.Rollback {

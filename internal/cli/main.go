@@ -49,6 +49,7 @@ type app struct {
 	actions *github.Actions // nil outside GitHub Actions
 	colour  bool
 	dir     string // the working directory, after -chdir
+	saved   *saved // the plan that is to be run; nil: one is to be made
 }
 
 // Main runs one command and returns the process's exit code.
@@ -107,7 +108,14 @@ func (a *app) command() *cli.Command {
 	}
 }
 
-// before settles where the command runs and whether it may use colour.
+// harmless are the commands that evaluate no spec: one can read the environment,
+// and say what it read. No command at all is a question for help.
+var harmless = map[string]bool{
+	"": true, "fmt": true, "init": true, "report": true, "artifacts": true, "agent": true, "version": true, "completion": true,
+}
+
+// before settles where the command runs, whether it may, and whether it may use
+// colour.
 func (a *app) before(ctx context.Context, c *cli.Command) (context.Context, error) {
 	if dir := c.String("chdir"); dir != "" {
 		if err := os.Chdir(dir); err != nil {
@@ -119,6 +127,11 @@ func (a *app) before(ctx context.Context, c *cli.Command) (context.Context, erro
 		return ctx, err
 	}
 	a.dir = dir
+	if a.actions != nil && !harmless[c.Args().First()] {
+		if err := a.actions.RefuseFork(ctx); err != nil {
+			return ctx, &usageError{err}
+		}
+	}
 	a.colour = !c.Bool("no-color") && a.env.Getenv("NO_COLOR") == "" && (a.actions != nil || isTerminal(a.env.Stdout))
 	return ctx, nil
 }

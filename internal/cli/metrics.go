@@ -50,7 +50,7 @@ func (a *app) serversMetricsCommand() *cli.Command {
 			if c.Bool("json") {
 				a.spareStdout()
 			}
-			s, err := a.load(c)
+			s, err := a.loadMachines(c)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
@@ -17,25 +18,34 @@ changes, where traffic goes and what that costs. Machines are read, nothing is
 changed. PIPELINE may be left out when the spec has one.
 
 Options:
-  -json            print the plan for programs` + specOptions + `
+  -json            print the plan for programs
+  -out FILE        also write the plan to FILE. "turnout run FILE" then runs it,
+                   and refuses where the spec or what is live has moved since.
+                   FILE holds no secret: give sensitive variables again` + specOptions + `
 
 Example:
-  turnout plan -var release=dist release
+  turnout plan -out release.json && turnout run release.json
 ` + exitCodes
 
 func (a *app) planCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "plan", Usage: "show what a run would do", CustomHelpTemplate: planHelp,
-		Flags: specFlags(&cli.BoolFlag{Name: "json"}),
+		Flags: specFlags(&cli.BoolFlag{Name: "json"}, &cli.StringFlag{Name: "out", TakesFile: true}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Bool("json") {
 				a.spareStdout()
 			}
-			_, p, err := a.plan(c)
+			s, p, err := a.plan(c)
 			if err != nil {
 				return err
 			}
-			return a.showPlan(ctx, p, c.Bool("json"))
+			if err := a.showPlan(ctx, p, c.Bool("json")); err != nil {
+				return err
+			}
+			if out := c.String("out"); out != "" {
+				return a.savePlan(c, s, p, out)
+			}
+			return nil
 		},
 	})
 }
@@ -59,6 +69,36 @@ func (a *app) plan(c *cli.Command) (*spec.Spec, *plan.Plan, error) {
 
 // showPlan asks the machines what is live and prints the plan.
 func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
+	if err := a.preview(ctx, p); err != nil {
+		return err
+	}
+	a.commentPlan(ctx, p)
+	if err := a.printPlan(p, asJSON); err != nil {
+		return err
+	}
+	return unstartable(p)
+}
+
+// unstartable says why a switch of the plan could not start as things are; nil
+// when all can.
+func unstartable(p *plan.Plan) error {
+	for _, deploy := range p.Deploys {
+		if problems := deploy.Preview.Problems; len(problems) > 0 {
+			return fmt.Errorf("environment %s could not be switched: %s", deploy.Environment.Name, problems[0])
+		}
+	}
+	return nil
+}
+
+func (a *app) printPlan(p *plan.Plan, asJSON bool) error {
+	if asJSON {
+		return p.WriteJSON(a.stdout)
+	}
+	return p.Write(a.stdout)
+}
+
+// preview asks the machines what is live.
+func (a *app) preview(ctx context.Context, p *plan.Plan) error {
 	machines := a.newMachines()
 	defer machines.Close()
 	for _, deploy := range p.Deploys {
@@ -71,8 +111,5 @@ func (a *app) showPlan(ctx context.Context, p *plan.Plan, asJSON bool) error {
 			return err
 		}
 	}
-	if asJSON {
-		return p.WriteJSON(a.stdout)
-	}
-	return p.Write(a.stdout)
+	return nil
 }

@@ -2,8 +2,9 @@ package cli
 
 const rootHelp = `Usage: turnout COMMAND [options]
 
-Zero-downtime deploys to your own servers: one HCL spec, nginx or HAProxy in
-front, blue/green slots, back by itself when health or traffic says so.
+Zero-downtime deploys to your own servers: one HCL spec, nginx, HAProxy or an AWS
+load balancer in front, blue/green slots, back by itself when health or traffic
+says so.
 
 Commands:
   init        write a working deploy.hcl and a workflow
@@ -15,7 +16,7 @@ Commands:
   deploy      deploy one environment
   promote     end a canary: all traffic to the new release
   abort       end a canary: all traffic to the old release
-  rollback    go back to the release in the other slot
+  rollback    go back to an earlier release
   recover     settle what an interrupted run left
   status      show what serves now
   lock        show who deploys now

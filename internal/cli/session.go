@@ -63,7 +63,7 @@ func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
 	sinks := []event.Sink{r.log.Event, r.told.Event, r.remember}
 	if a.actions != nil {
 		r.actions = github.NewListener(a.actions)
-		sinks = append(sinks, r.actions.Event)
+		sinks = append(sinks, r.actions.Event, r.comment)
 	}
 	fan := event.Fan(sinks...)
 	r.emit = func(e event.Event) { fan(event.Masked(e, a.masker.String)) }
@@ -91,7 +91,7 @@ func runID(now time.Time) string {
 
 func stages(p *plan.Plan) []event.Stage {
 	var all []event.Stage
-	for _, stage := range slices.Concat(p.Stages, p.Rollbacks) {
+	for _, stage := range slices.Concat(p.Told(), p.Rollbacks) {
 		described := event.Stage{
 			Name: stage.Name, Leg: stage.Leg, Type: stage.Type, Body: stage.Body(), Rollback: stage.Rollback, Pos: stage.Pos,
 		}
@@ -100,12 +100,20 @@ func stages(p *plan.Plan) []event.Stage {
 				described.Servers = append(described.Servers, string(server.Name))
 			}
 		}
-		for _, need := range stage.Needs {
+		for _, need := range told(p, stage.Needs) {
 			described.Needs = append(described.Needs, need.Name)
 		}
 		all = append(all, described)
 	}
 	return all
+}
+
+// told are those of the stages that the run tells of.
+func told(p *plan.Plan, stages []*plan.Stage) []*plan.Stage {
+	if len(p.Stages) == 0 {
+		return stages
+	}
+	return p.Here(stages)
 }
 
 func (r *run) remember(e event.Event) {
@@ -116,16 +124,19 @@ func (r *run) remember(e event.Event) {
 
 // do runs what is to be done between the first and the last event.
 func (r *run) do(ctx context.Context, do func(context.Context, *run) event.Result) event.Result {
-	began := time.Now()
-	r.emit(event.Event{Kind: event.RunStarted, Run: &r.about})
+	r.emit(event.Event{Kind: event.RunStarted, Time: r.began, Run: &r.about})
 	result := do(ctx, r)
 	if ctx.Err() == nil { // else there are seconds left
 		r.sampleServers(ctx)
 	}
-	result.Took = time.Since(began)
+	result.Took = time.Since(r.began)
 	result.ExitCode = exitCode(result.Outcome)
 	r.emit(event.Event{Kind: event.RunFinished, Result: &result})
-	if err := r.finish(); err != nil {
+	err := r.finish()
+	if r.actions != nil {
+		r.app.actions.Close(ctx)
+	}
+	if err != nil {
 		fmt.Fprintf(r.app.stderr, "turnout: error: report: %s\n", r.app.masker.String(err.Error()))
 	}
 	return result
@@ -169,6 +180,12 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 	if err != nil {
 		return rollout.Refused(d, err)
 	}
+	release, done, err := r.resolve(ctx, d.Release)
+	if err != nil {
+		return rollout.Refused(d, err)
+	}
+	defer func() { _ = done() }() // the folder of the run goes with the run
+	request.Release = release
 	request.Emit, request.Machines = emit, r.machines.ForSwitch
 	command := r.about.Command
 	if d.Rollback {

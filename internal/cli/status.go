@@ -65,10 +65,10 @@ func (a *app) statusCommand() *cli.Command {
 // environments are those that the arguments name: one, or all of the spec.
 func (a *app) environments(c *cli.Command) ([]*spec.Environment, error) {
 	if c.Args().Present() {
-		_, env, err := a.environment(c)
+		_, env, err := environment(c, a.loadMachines)
 		return []*spec.Environment{env}, err
 	}
-	s, err := a.load(c)
+	s, err := a.loadMachines(c)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +140,9 @@ func writeStatus(out io.Writer, s *rollout.Status) error {
 	writeHosts(w, s)
 	for _, drift := range s.Drift {
 		fmt.Fprintf(w, "drift\t%s\t\n", drift)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Bad)) {
+		fmt.Fprintf(w, "bad\t%s\t%s\n", id, s.Bad[id].Reason)
 	}
 	if s.Unsettled != "" {
 		fmt.Fprintf(w, "unsettled\trun %s was interrupted; the next run settles it, or: turnout recover %s\t\n", s.Unsettled, s.Environment)

@@ -12,7 +12,7 @@ import (
 // targets are the servers that the arguments name, in the order of the spec: each
 // is a server, else a group, else a tag. Without arguments: every server.
 func (a *app) targets(c *cli.Command) ([]*spec.Server, error) {
-	s, err := a.load(c)
+	s, err := a.loadMachines(c)
 	if err != nil {
 		return nil, err
 	}

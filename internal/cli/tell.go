@@ -28,17 +28,10 @@ func tellFlags() []cli.MutuallyExclusiveFlags {
 	}}}
 }
 
-// beforeRun is for commands that change machines. It refuses what must not, and
-// keeps standard output for the events where a program reads them.
+// beforeRun keeps standard output for the events where a program reads them.
 func (a *app) beforeRun(ctx context.Context, c *cli.Command) (context.Context, error) {
-	if a.actions == nil {
-		return ctx, nil
-	}
 	if c.Bool("json") {
 		a.spareStdout()
-	}
-	if err := a.actions.RefuseFork(); err != nil {
-		return ctx, &usageError{err}
 	}
 	return ctx, nil
 }

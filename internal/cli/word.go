@@ -50,7 +50,7 @@ func (a *app) abortCommand() *cli.Command {
 func (a *app) wordCommand(c *cli.Command, verb state.Verb) *cli.Command {
 	c.Flags, c.Before = specFlags(), a.beforeRun
 	c.Action = func(ctx context.Context, c *cli.Command) error {
-		_, env, err := a.environment(c)
+		_, env, err := environment(c, a.loadMachines)
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,26 @@ func TestEveryInputIsRead(t *testing.T) {
 	}
 }
 
+// TestInputsAndOutputsAreDocumented holds docs/action.md to action.yml.
+func TestInputsAndOutputsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/action.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section, key := range map[string]string{"Inputs": "inputs", "Outputs": "outputs"} {
+		_, after, _ := strings.Cut(string(text), "\n## "+section+"\n")
+		table, _, _ := strings.Cut(after, "\n## ")
+		var names []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(table, -1) {
+			names = append(names, row[1])
+		}
+		slices.Sort(names)
+		if diff := cmp.Diff(declared(t, key), names); diff != "" {
+			t.Errorf("%s of action.yml (-) and of docs/action.md (+):\n%s", key, diff)
+		}
+	}
+}
+
 func TestEveryOutputIsSet(t *testing.T) {
 	var set []string
 	for _, o := range NewListener(newJob(t).actions(t)).outputs("report.md") {

@@ -20,6 +20,9 @@ type Actions struct {
 	masker *secret.Masker
 	issued map[string]int // annotations, by kind
 	known  map[string]string
+	people *API // who are told by GitHub's API; nil until first asked for
+
+	settings Settings
 }
 
 // Detect returns the job that getenv tells of, and whether there is one:
@@ -30,9 +33,13 @@ func Detect(getenv func(string) string, stdout io.Writer) (*Actions, bool) {
 		return nil, false
 	}
 	a := &Actions{getenv: getenv, masker: secret.New(nil), issued: make(map[string]int)}
+	a.settings, _ = readSettings(getenv) // EntrypointArgs tells of a mistake
 	a.SpeakTo(stdout)
 	return a, true
 }
+
+// Settings are the inputs that are no part of the command line.
+func (a *Actions) Settings() Settings { return a.settings }
 
 // SpeakTo sends commands to the runner to w from now on: standard output or
 // standard error, of which the runner reads both.

@@ -20,18 +20,23 @@ var variables = map[string]string{
 // payload is what turnout reads of the event that started the workflow. The
 // shape is that of GitHub's webhooks.
 type payload struct {
-	Issue       *titled `json:"issue"`
-	PullRequest *struct {
+	Issue *struct {
 		titled
-		Head side `json:"head"`
-		Base side `json:"base"`
-	} `json:"pull_request"`
-	HeadCommit *struct {
+		PullRequest *struct{} `json:"pull_request"` // nil: an issue
+	} `json:"issue"`
+	PullRequest *pull `json:"pull_request"`
+	HeadCommit  *struct {
 		Message string `json:"message"`
 	} `json:"head_commit"`
-	Repository struct {
-		DefaultBranch string `json:"default_branch"`
-	} `json:"repository"`
+	WorkflowRun *struct {
+		HeadRepository *repository `json:"head_repository"`
+	} `json:"workflow_run"`
+	Repository repository `json:"repository"`
+}
+
+type repository struct {
+	FullName      string `json:"full_name"`
+	DefaultBranch string `json:"default_branch"`
 }
 
 type titled struct {
@@ -40,12 +45,16 @@ type titled struct {
 	Body   string `json:"body"`
 }
 
+type pull struct {
+	titled
+	Head side `json:"head"`
+	Base side `json:"base"`
+}
+
 // side is a branch of a pull request. Repo is nil once a fork is deleted.
 type side struct {
-	SHA  string `json:"sha"`
-	Repo *struct {
-		FullName string `json:"full_name"`
-	} `json:"repo"`
+	SHA  string      `json:"sha"`
+	Repo *repository `json:"repo"`
 }
 
 // Context is the github object of a spec: the fields of variables and title,
@@ -87,6 +96,9 @@ func (p payload) fill(fields map[string]string) {
 	fields["fork"] = strconv.FormatBool(p.fromFork())
 	if p.Issue != nil {
 		fields["title"], fields["body"] = p.Issue.Title, p.Issue.Body
+		if p.Issue.PullRequest != nil {
+			fields["pull_request"] = strconv.Itoa(p.Issue.Number)
+		}
 	}
 	if p.HeadCommit != nil {
 		fields["commit_message"] = p.HeadCommit.Message
@@ -95,33 +107,6 @@ func (p payload) fill(fields map[string]string) {
 		fields["title"], fields["body"] = pr.Title, pr.Body
 		fields["pull_request"], fields["head_sha"] = strconv.Itoa(pr.Number), pr.Head.SHA
 	}
-}
-
-// fromFork reports whether the event is a pull request whose branch is in
-// another repository, or in one that no longer exists.
-func (p payload) fromFork() bool {
-	pr := p.PullRequest
-	if pr == nil {
-		return false
-	}
-	return pr.Head.Repo == nil || pr.Base.Repo == nil || pr.Head.Repo.FullName != pr.Base.Repo.FullName
-}
-
-// RefuseFork is an error when the job was started by a pull request from a fork
-// with the repository's secrets at hand (the event pull_request_target): what
-// it checked out may be the fork's, and a spec names commands to run.
-func (a *Actions) RefuseFork() error {
-	if a.getenv("GITHUB_EVENT_NAME") != "pull_request_target" {
-		return nil
-	}
-	event, err := a.event()
-	if err != nil {
-		return fmt.Errorf("pull_request_target: whether the pull request is from a fork can't be told, so nothing is deployed: %w", err)
-	}
-	if !event.fromFork() {
-		return nil
-	}
-	return fmt.Errorf("pull request %d is from a fork and the event pull_request_target has this repository's secrets: its spec could run anything with them, so nothing is deployed; use the event pull_request, or merge first", event.PullRequest.Number)
 }
 
 // RunURL is the page of the workflow run.

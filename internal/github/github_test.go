@@ -197,6 +197,20 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// A comment on a pull request is about the pull request, one on an issue is not.
+func TestContextOfAComment(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"issue": {"number": 7, "title": "T", "pull_request": {"url": "x"}}}`: "7",
+		`{"issue": {"number": 7, "title": "T"}}`:                               "",
+	} {
+		j := newJob(t)
+		j.event(t, "issue_comment", text)
+		if c := j.actions(t).Context(); c["pull_request"] != want || c["title"] != "T" {
+			t.Errorf("%s: %v", text, c)
+		}
+	}
+}
+
 func TestContextOfAPush(t *testing.T) {
 	j := newJob(t)
 	j.env["GITHUB_SHA"] = "cafe"
@@ -204,27 +218,6 @@ func TestContextOfAPush(t *testing.T) {
 	c := j.actions(t).Context()
 	if c["commit_message"] != "M" || c["head_sha"] != "cafe" || c["fork"] != "false" || c["pull_request"] != "" {
 		t.Errorf("the context of a push: %v", c)
-	}
-}
-
-func TestRefuseFork(t *testing.T) {
-	for _, test := range []struct {
-		name, event, text string
-		refused           bool
-	}{
-		{"own branch", "pull_request_target", fmt.Sprintf(pullRequest, "org/shop"), false},
-		{"fork", "pull_request_target", fmt.Sprintf(pullRequest, "eve/shop"), true},
-		{"deleted fork", "pull_request_target", `{"pull_request": {"head": {"repo": null}, "base": {"repo": {"full_name": "org/shop"}}}}`, true},
-		{"unreadable", "pull_request_target", `{`, true},
-		{"fork without secrets", "pull_request", fmt.Sprintf(pullRequest, "eve/shop"), false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			j := newJob(t)
-			j.event(t, test.event, test.text)
-			if err := j.actions(t).RefuseFork(); (err != nil) != test.refused {
-				t.Errorf("refused: %v", err)
-			}
-		})
 	}
 }
 
@@ -364,6 +357,7 @@ func TestEntrypointArgs(t *testing.T) {
 		"flag":        {map[string]string{"PIPELINE": "-json"}, "", "is not a name"},
 		"no bool":     {map[string]string{"DRY_RUN": "maybe"}, "", `input dry_run: "maybe" is neither true nor false`},
 		"dry status":  {map[string]string{"COMMAND": "status", "DRY_RUN": "true"}, "", "status changes nothing anyway"},
+		"no comment":  {map[string]string{"COMMENT": "perhaps", "KEY": "hunter2"}, "", `input comment: "perhaps" is neither true nor false`},
 		"bad var":     {map[string]string{"VARS": "a=b\nhunter2"}, "", "input vars: line 2 is not name=value"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,8 +62,11 @@ func readInputs(getenv func(string) string) (inputs, error) {
 	if err := in.fits(); err != nil {
 		return in, err
 	}
+	if _, err := readSettings(getenv); err != nil {
+		return in, err
+	}
 	var err error
-	if in.dryRun, err = boolean("dry_run", get("dry_run")); err != nil {
+	if in.dryRun, err = boolean("dry_run", get("dry_run"), false); err != nil {
 		return in, err
 	}
 	if in.dryRun && !in.moves() {
@@ -141,9 +144,10 @@ func (in inputs) with(command string) []string {
 	return args
 }
 
-func boolean(name, text string) (bool, error) {
+func boolean(name, text string, fallback bool) (bool, error) {
+	text = strings.TrimSpace(text)
 	if text == "" {
-		return false, nil
+		return fallback, nil
 	}
 	b, err := strconv.ParseBool(strings.ToLower(text))
 	if err != nil {

@@ -14,9 +14,12 @@ import (
 const stateUnsettled = "unsettled"
 
 // Listener follows a run for GitHub: it collects annotations and outputs, and
-// tells the post step whether there is anything to settle.
+// tells the post step whether there is anything to settle. Deployments are told as
+// they happen.
 type Listener struct {
 	actions  *Actions
+	api      *API
+	command  string // that runs
 	mu       sync.Mutex
 	stages   map[string]event.Stage
 	remarks  []annotation
@@ -24,6 +27,7 @@ type Listener struct {
 	last     event.Switch
 	putBack  bool
 	moves    map[string]move // by environment
+	begun    map[string]bool // deployments of environments that GitHub was told of
 	result   event.Result
 	problems []error // of telling the post step
 }
@@ -33,7 +37,7 @@ type move struct{ before, now event.SlotRelease }
 
 // NewListener returns a Listener that speaks through a.
 func NewListener(a *Actions) *Listener {
-	return &Listener{actions: a, stages: make(map[string]event.Stage), moves: make(map[string]move)}
+	return &Listener{actions: a, api: a.API(), begun: make(map[string]bool), stages: make(map[string]event.Stage), moves: make(map[string]move)}
 }
 
 // Event takes one event of the run. It may be called from several goroutines.
@@ -45,8 +49,11 @@ func (l *Listener) Event(e event.Event) {
 		l.begin(*e.Run)
 	case e.Kind == event.StageFinished && e.Result != nil:
 		l.stage(e.Stage, *e.Result)
+	case e.Kind == event.StepStarted && e.Step != nil:
+		l.shipping(e)
 	case e.Kind == event.SwitchDone && e.Switch != nil:
 		l.switched(*e.Switch)
+		l.deployed(*e.Switch)
 	case e.Kind == event.Notice && e.Note != nil:
 		l.remark(annotation{kind: kindOf(e.Note.Level), text: withHint(e.Note.Text, e.Note.Hint), pos: e.Note.Pos})
 	case e.Kind == event.RunFinished && e.Result != nil:
@@ -55,6 +62,7 @@ func (l *Listener) Event(e event.Event) {
 }
 
 func (l *Listener) begin(run event.Run) {
+	l.command = run.Command
 	for _, s := range run.Stages {
 		l.stages[s.Name] = s
 	}

@@ -4,6 +4,7 @@ package health
 import (
 	"time"
 
+	"github.com/org/deploy-action/internal/ask"
 	"github.com/org/deploy-action/internal/value"
 )
 
@@ -30,7 +31,8 @@ type Check struct {
 // redirects.
 type HTTP struct {
 	Path       string        `json:"path"`
-	Host       string        `json:"host,omitempty"`   // Host header; empty: the address
+	Host       string        `json:"host,omitempty"` // Host header; empty: the address
+	TLS        ask.TLS       `json:"tls,omitempty"`
 	Status     []int         `json:"status,omitempty"` // empty: any 2xx
 	Body       string        `json:"body,omitempty"`   // regular expression (RE2) for the first MiB; empty: any
 	MaxLatency time.Duration `json:"max_latency_ns,omitempty"`

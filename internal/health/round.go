@@ -119,7 +119,7 @@ func (c Check) tcp(ctx context.Context) (string, error) {
 }
 
 func (c Check) http(ctx context.Context, latency *time.Duration) (string, error) {
-	answer, err := ask.HTTP(ctx, ask.Question{Address: c.Address, Host: c.HTTP.Host, Path: c.HTTP.Path, Limit: maxBody})
+	answer, err := ask.HTTP(ctx, ask.Question{Address: c.Address, Host: c.HTTP.Host, Path: c.HTTP.Path, TLS: c.HTTP.TLS, Limit: maxBody})
 	if err != nil {
 		return "", fmt.Errorf("GET %s of %s: %w", c.HTTP.Path, c.Address, err)
 	}

@@ -188,7 +188,7 @@ func environment(extra map[string]string) []string {
 
 // Environ is environ ("name=value") without what is meant for turnout alone: a
 // GitHub action's inputs and its runtime token, which a "run" step would not
-// get either, and variables of the spec.
+// get either, variables of the spec, and the token for GitHub's API.
 func Environ(environ []string) []string {
 	kept := make([]string, 0, len(environ))
 	for _, variable := range environ {
@@ -200,7 +200,7 @@ func Environ(environ []string) []string {
 }
 
 func private(variable string) bool {
-	for _, prefix := range []string{"INPUT_", "ACTIONS_RUNTIME_", "TURNOUT_VAR_"} {
+	for _, prefix := range []string{"INPUT_", "ACTIONS_RUNTIME_", "TURNOUT_VAR_", "TURNOUT_GITHUB_TOKEN="} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
 		}

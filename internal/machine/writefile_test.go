@@ -118,7 +118,7 @@ func TestWriteFileSweepsAfterKilledWriters(t *testing.T) {
 }
 
 func TestEnvironKeepsSecretsBack(t *testing.T) {
-	got := machine.Environ([]string{"PATH=/bin", "INPUT_KEY=k", "ACTIONS_RUNTIME_TOKEN=t", "TURNOUT_VAR_PAGER=p", "TURNOUT_SLOT=blue", "ACTIONS_ID_TOKEN_REQUEST_URL=u"})
+	got := machine.Environ([]string{"PATH=/bin", "INPUT_KEY=k", "ACTIONS_RUNTIME_TOKEN=t", "TURNOUT_VAR_PAGER=p", "TURNOUT_GITHUB_TOKEN=t", "TURNOUT_SLOT=blue", "ACTIONS_ID_TOKEN_REQUEST_URL=u"})
 	if !slices.Equal(got, []string{"PATH=/bin", "TURNOUT_SLOT=blue", "ACTIONS_ID_TOKEN_REQUEST_URL=u"}) {
 		t.Errorf("environ = %q", got)
 	}

@@ -141,7 +141,7 @@ func (r *run) sum(ctx context.Context) event.Result {
 
 // ended is the first stage of the plan with that outcome, nil when none has it.
 func (r *run) ended(outcome event.Outcome) *plan.Stage {
-	for _, s := range r.plan.Stages {
+	for _, s := range r.plan.Told() {
 		if r.results[s].Outcome == outcome {
 			return s
 		}

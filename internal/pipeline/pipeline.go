@@ -32,6 +32,13 @@ type Options struct {
 
 	// Deploy does a deploy stage and emits its steps to the sink.
 	Deploy func(context.Context, *plan.Deploy, event.Sink) event.Switch
+
+	// Elsewhere is what became of the stages of the plan that ran elsewhere, by
+	// name. Of one that is missing nothing is known but that it did not run.
+	Elsewhere map[string]Done
+
+	// Ended is told how a stage of the plan has ended that ran here; may be nil.
+	Ended func(*plan.Stage, Done)
 }
 
 // Run runs the stages of p and returns what the run came to; each stage's own
@@ -59,8 +66,11 @@ func Run(ctx context.Context, p *plan.Plan, o Options) event.Result {
 	defer over()
 	r := newRun(p, o, stop)
 	graph := dag.New[*plan.Stage]()
+	for _, stage := range p.Elsewhere {
+		r.take(stage)
+	}
 	for _, stage := range p.Stages {
-		graph.Add(stage, stage.Needs...)
+		graph.Add(stage, p.Here(stage.Needs)...)
 	}
 	graph.Walk(p.MaxParallel, func(s *plan.Stage) { r.stage(running, s) })
 	r.result = r.sum(ctx)
@@ -101,6 +111,9 @@ func (r *run) stage(ctx context.Context, s *plan.Stage) {
 	result, outputs := r.carryOut(ctx, s, r.ready)
 	r.record(s, result, outputs)
 	r.emit(s, event.Event{Kind: event.StageFinished, Result: &result})
+	if r.Ended != nil {
+		r.Ended(s, Done{Result: result, Ended: time.Now(), Outputs: outputs})
+	}
 }
 
 // carryOut performs s if it is ready, and returns its result and its outputs.

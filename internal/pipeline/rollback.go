@@ -99,7 +99,7 @@ func title(s *plan.Stage) string { return strings.Replace(s.Name, ".", " ", 1) }
 // tellWhy gives a strategy's command what a message to people needs.
 func (r *run) tellWhy(env map[string]string) {
 	var failed []string
-	for _, s := range r.plan.Stages {
+	for _, s := range r.plan.Told() {
 		if outcome := r.results[s].Outcome; outcome == event.Failed || outcome == event.Stranded {
 			failed = append(failed, s.Name)
 		}

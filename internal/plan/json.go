@@ -81,6 +81,7 @@ type previewJSON struct {
 	Changes  []string `json:"changes,omitempty"`
 	Drift    []string `json:"drift,omitempty"`
 	Problems []string `json:"problems,omitempty"`
+	Live     []Fact   `json:"live,omitempty"`
 }
 
 // WriteJSON prints the plan for a program.

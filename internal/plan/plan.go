@@ -15,7 +15,8 @@ type Plan struct {
 	Pipeline    string
 	MaxParallel int
 	FailFast    bool
-	Stages      []*Stage   // each after those it needs
+	Stages      []*Stage   // to run here, each after those it needs
+	Elsewhere   []*Stage   // that ran elsewhere, each after those it needs; Stages may need them
 	Waves       [][]string // stages that can run side by side, by name
 	Rollbacks   []*Stage   // for a run that fails or is cancelled, in the order of the spec
 	Deploys     []*Deploy  // of Stages, in the same order
@@ -67,9 +68,11 @@ type Deploy struct {
 	Environment *spec.Environment
 	Release     string // directory or archive to ship; empty in a rollback
 	Rollback    bool
-	Canary      *spec.Canary // nil: all traffic moves in one step
+	To          string       // release that a rollback goes to; empty: the newest good one
 	Hurried     bool         // the run was cancelled and has seconds left: see rollout.Request
 	Preview     *Preview     // what is known of the switch beforehand; nil where the machine was not asked
+	Planned     []Fact       // what must be live for the switch to start; nil: anything
+	Canary      *spec.Canary // nil: all traffic moves in one step
 	Pos         spec.Pos
 }
 
@@ -89,4 +92,5 @@ type Preview struct {
 	Changes  []string // servers that have joined or left since the last deploy
 	Drift    []string // what is not as we left it
 	Problems []string // what would keep the switch from starting
+	Live     []Fact   // what the hosts have and serve
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,12 +150,24 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// awsELB is a load balancer that can't reach this machine.
+const awsELB = `proxy "aws_elb" {
+    listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+
+    target_groups = {
+      blue  = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-blue/73e2d6bc24d8a067"
+      green = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-green/73e2d6bc24d8a068"
+    }
+  }
+`
+
 // TestUnsupported holds that what this version can't run is refused, each with
 // its place.
 func TestUnsupported(t *testing.T) {
 	stage := func(body string) string { return "pipeline \"p\" {\nstage \"a\" {\nrun = \"true\"\n" + body + "\n}\n" }
 	ssh := "server \"web\" {\nhost = \"10.0.0.1\"\n}\nserver \"twin\" {\nhost = \"10.0.0.1\"\n}\n"
-	elb := strings.Replace(strings.Replace(release, `proxy "nginx" {`, `proxy "aws_elb" {`, 1), `config = "/etc/nginx/conf.d/shop.conf"`, "", 1)
+	start := strings.Index(release, `proxy "nginx"`)
+	elb := release[:start] + awsELB + "}\n\n" + release[strings.Index(release, "pipeline"):]
 	rollback := elb[:strings.Index(elb, "pipeline")] + stage("") + "}"
 	for what, text := range map[string]string{
 		"rollback":      strings.Replace(rollback, "stage \"a\"", "rollback \"b\" {\nwhen = failed()\ndeploy {\nenvironment = environment.shop\n}\n}\nstage \"a\"", 1),
@@ -174,6 +187,22 @@ func TestUnsupported(t *testing.T) {
 				t.Errorf("%s: %+v", what, problem)
 			}
 		}
+	}
+}
+
+// TestCanaryOfBalancer holds that what a load balancer can't do is named beside what
+// this version can't.
+func TestCanaryOfBalancer(t *testing.T) {
+	start := strings.Index(release, `proxy "nginx"`)
+	elb := release[:start] + awsELB + "}\n\n" + release[strings.Index(release, "pipeline"):]
+	s := read(t, strings.Replace(elb, `release     = "dist"`, "release = \"dist\"\ncanary {\nsticky = \"client_ip\"\n}", 1))
+	_, problems := plan.New(s, s.Pipelines[0])
+	var found []string
+	for _, p := range problems {
+		found = append(found, p.Summary)
+	}
+	if !slices.Contains(found, "Sticky by address") || !slices.Contains(found, "No figures") || !slices.Contains(found, "Address out of reach") {
+		t.Errorf("%v", found)
 	}
 }
 

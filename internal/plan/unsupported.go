@@ -9,14 +9,15 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
-// The language is read and checked as a whole; what this version cannot run yet,
-// or no version could, is refused here, before anything starts.
+// The language is read and checked as a whole; what can't be run all the same is
+// refused here, before anything starts.
 
-// unsupported names what this version cannot run of a pipeline.
+// unsupported names what can't be run of a pipeline.
 func unsupported(p *spec.Pipeline) spec.Problems {
 	var all spec.Problems
 	for _, stage := range p.Stages {
 		if stage.Deploy != nil {
+			all = append(all, balancedCanary(stage.Deploy)...)
 			all = append(all, unsupportedEnvironment(stage.Deploy.Environment, stage.Deploy.Pos)...)
 		}
 	}
@@ -34,7 +35,7 @@ func unsupportedEnvironment(env *spec.Environment, at spec.Pos) spec.Problems {
 	var edges []*spec.Server
 	for _, p := range env.Proxies {
 		if p.Kind == spec.AWSELB {
-			all = append(all, refuse(p.Pos, "Environment %q has proxy \"aws_elb\"; nginx and haproxy can be switched.", env.Name))
+			all = append(all, beyondReach(env, p)...)
 			continue
 		}
 		edges = append(edges, p.Servers...)
@@ -77,13 +78,38 @@ func outOfReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 	return all
 }
 
+// balancedCanary names what a load balancer of AWS can't do in a canary.
+func balancedCanary(d *spec.Deploy) spec.Problems {
+	var all spec.Problems
+	for _, p := range d.Environment.Proxies {
+		if p.Balancer == nil || d.Canary == nil {
+			continue
+		}
+		if d.Canary.Sticky == "client_ip" {
+			all = append(all, problem(d.Canary.Pos, "Sticky by address", "The load balancer of environment %q does not part clients by their addresses: write sticky = \"cookie\", or leave it out.", d.Environment.Name))
+		}
+		if d.Canary.Analysis != nil && d.Canary.Analysis.Source == "proxy" {
+			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: write source = \"run\" and have a command judge.", d.Environment.Name))
+		}
+	}
+	return all
+}
+
+// beyondReach names the servers that a load balancer of AWS can't connect to. One
+// of somebody else, at an endpoint, may be anywhere.
+func beyondReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
+	var all spec.Problems
+	for _, server := range env.Servers {
+		if p.Balancer.Endpoint == "" && loopback(server.Address) {
+			all = append(all, problem(p.Pos, "Address out of reach", "The load balancer would look for server %q at %s: give the server the address that it has in the VPC, address = \"…\".", server.Name, server.Address))
+		}
+	}
+	return all
+}
+
 func loopback(address string) bool {
 	ip, err := netip.ParseAddr(address)
 	return address == "localhost" || err == nil && ip.IsLoopback()
-}
-
-func refuse(at spec.Pos, format string, args ...any) spec.Problem {
-	return problem(at, "Not in this version", format, args...)
 }
 
 func problem(at spec.Pos, summary, format string, args ...any) spec.Problem {

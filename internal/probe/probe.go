@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/org/deploy-action/internal/ask"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/value"
 )
@@ -33,6 +34,7 @@ type Target struct {
 	Key     string        `json:"key"`
 	Address value.Address `json:"address"` // of the real listener
 	Host    string        `json:"host,omitempty"`
+	TLS     ask.TLS       `json:"tls,omitempty"`
 	Path    string        `json:"path"`
 	Rate    int           `json:"rate"`             // requests per second, above 0
 	Timeout time.Duration `json:"timeout_ns"`       // of one request; 0: DefaultTimeout

@@ -80,7 +80,7 @@ func (p *prober) ask(ctx context.Context, at time.Duration) Sample {
 	ctx, cancel := context.WithTimeout(ctx, p.target.Timeout)
 	defer cancel()
 	began := time.Now()
-	answer, err := ask.HTTP(ctx, ask.Question{Address: p.target.Address, Host: p.target.Host, Path: p.target.Path, Limit: maxBody})
+	answer, err := ask.HTTP(ctx, ask.Question{Address: p.target.Address, Host: p.target.Host, Path: p.target.Path, TLS: p.target.TLS, Limit: maxBody})
 	sample := Sample{At: at, Took: time.Since(began), Status: answer.Status}
 	switch {
 	case err != nil:

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -79,14 +80,23 @@ func (s Site) slotAt(ctx context.Context, point int) (Answer, error) {
 func (s Site) question(ctx context.Context, point int) (id, word string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	target := fmt.Sprintf("http://%s%s?point=%02d", s.Listen.Local(), s.proofPath(), point)
+	scheme := "http"
+	if s.TLS != nil {
+		scheme = "https"
+	}
+	target := fmt.Sprintf("%s://%s%s?point=%02d", scheme, s.Listen.Local(), s.proofPath(), point)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		panic(fmt.Sprintf("proxy: %q is no URL: %v", target, err))
 	}
 	request.Host = s.hostHeader()
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: new(net.Dialer).DialContext},
+		Transport: &http.Transport{
+			DisableKeepAlives: true, DialContext: new(net.Dialer).DialContext,
+			// The address is this machine's own, and the answer has to name our
+			// configuration: what the certificate says is for clients to judge.
+			TLSClientConfig: &tls.Config{ServerName: s.hostHeader(), InsecureSkipVerify: true}, //nolint:gosec // see above
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	response, err := client.Do(request)
@@ -94,7 +104,24 @@ func (s Site) question(ctx context.Context, point int) (id, word string, err err
 		return "", "", err
 	}
 	defer response.Body.Close()
-	return parseAnswer(response)
+	id, word, err = parseAnswer(response)
+	if word == unseen {
+		return "", "", s.blind()
+	}
+	return id, word, err
+}
+
+// unseen is what the proof of nginx says where its workers can't see the
+// directory of the selector: each request would go to the first slot.
+const unseen = "?"
+
+// blind says what commonly keeps nginx's workers from seeing the selector.
+func (s Site) blind() error {
+	dir := s.liveDir()
+	if barrier := s.barrier(); barrier != "" {
+		return fmt.Errorf("nginx's workers can't see %s: others may not search %s: chmod o+x %s", dir, barrier, barrier)
+	}
+	return fmt.Errorf("nginx's workers can't see %s: a container needs it mounted at the same path (-v %s:%s:ro), a systemd unit must not hide it", dir, s.StateDir, s.StateDir)
 }
 
 // parseAnswer reads "<id> <word>".

@@ -27,6 +27,9 @@ func countConnections(ctx context.Context, _ machine.At, f Flow) (Open, error) {
 	if err := f.Site.validate(); err != nil {
 		return Open{}, fmt.Errorf("connections: %w", err)
 	}
+	if f.Site.Balancer != nil {
+		return Open{Uncounted: true}, nil
+	}
 	n, err := f.Site.dialect().open(ctx, f.Site, pool)
 	if err != nil {
 		return Open{}, fmt.Errorf("connections: %w", err)
@@ -72,7 +75,7 @@ func leftBehind(ctx context.Context, s Site, pool Pool) (int, error) {
 	worker := haproxyWorker(ctx, s)
 	old := haproxyProcesses(ctx, s)
 	delete(old, worker)
-	if len(old) == 0 {
+	if len(old) == 0 || worker == 0 {
 		return 0, nil
 	}
 	sockets, err := connectionsToPool(pool)

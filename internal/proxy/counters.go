@@ -59,6 +59,9 @@ func (t Tally) count(ctx context.Context) (Counted, error) {
 	if err := s.validate(); err != nil {
 		return Counted{}, err
 	}
+	if s.Balancer != nil {
+		return Counted{}, errUncounted
+	}
 	if s.Canary == nil {
 		return Counted{}, fmt.Errorf("%s was not written for a canary: it counts no requests", s.Config)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,9 +19,9 @@ type dialect struct {
 	address  func(value.Address) string // as a server line spells it
 
 	// Shell commands, used where the site names none.
-	check   func(Site) string
-	reload  func(Site) string
-	version string // prints a line with a version in it
+	check   func(context.Context, Site) string
+	reload  func(context.Context, Site) (string, error)
+	version string // of the proxy's program; prints a line with a version in it
 
 	selector func(Site) value.Path                      // the file that holds the selector
 	read     func(Site) (traffic, error)                // what the file says; no slot when it says nothing
@@ -34,6 +35,7 @@ type dialect struct {
 
 	problems  func(Site, string) []string              // what the check's output gives away and its status hides
 	owners    func(context.Context, Site) map[int]bool // the running proxy's processes
+	stopped   func(context.Context, Site) string       // why it is known not to run; empty: not known
 	leaving   func(pid int) bool                       // the process takes no new connections
 	forgetful bool                                     // an order to reload may get lost
 	where     string                                   // where to look when a reload is refused
@@ -46,9 +48,11 @@ func nginx() dialect {
 	return dialect{
 		template: templates.NGINX,
 		address:  func(a value.Address) string { return string(a) },
-		check:    func(s Site) string { return sbin + "exec nginx -t -c " + string(s.Main) },
-		reload:   func(s Site) string { return sbin + "exec nginx -s reload -c " + string(s.Main) },
-		version:  sbin + "exec nginx -v",
+		check:    func(_ context.Context, s Site) string { return s.program("nginx -t -c " + string(s.Main)) },
+		reload: func(_ context.Context, s Site) (string, error) {
+			return s.program("nginx -s reload -c " + string(s.Main)), nil
+		},
+		version:  "nginx -v",
 		selector: func(s Site) value.Path { return s.liveDir() + "/" + value.Path(s.Pools[1].Slot) },
 		read:     readPoints,
 		write:    writePoints,
@@ -60,6 +64,7 @@ func nginx() dialect {
 		down:     refusing,
 		problems: conflicts,
 		owners:   nginxProcesses,
+		stopped:  nginxStopped,
 		leaving:  shuttingDown,
 		where:    "look into nginx's error log",
 	}
@@ -69,9 +74,9 @@ func haproxy() dialect {
 	return dialect{
 		template:  templates.HAProxy,
 		address:   haproxyAddress,
-		check:     func(s Site) string { return sbin + "exec haproxy -c -f " + string(s.Main) + " -f " + string(s.Config) },
-		reload:    func(Site) string { return "systemctl reload haproxy" },
-		version:   sbin + "exec haproxy -v",
+		check:     haproxyCheck,
+		reload:    haproxyReload,
+		version:   "haproxy -v",
 		selector:  func(s Site) value.Path { return s.liveDir() + "/slot.map" },
 		read:      readMap,
 		write:     writeMap,
@@ -83,6 +88,7 @@ func haproxy() dialect {
 		down:      marked,
 		problems:  func(Site, string) []string { return nil }, // refuses what it sees
 		owners:    haproxyProcesses,
+		stopped:   haproxyStopped,
 		leaving:   func(int) bool { return true }, // the new process has the listener before the old one lets go
 		forgetful: true,
 		where:     "look into HAProxy's log (journalctl -u haproxy)",
@@ -115,34 +121,40 @@ func (s Site) requestLog() value.Path { return s.liveDir() + "/requests.log" }
 // keptDir is where former configurations are kept.
 func (s Site) keptDir() string { return filepath.Join(string(s.StateDir), "configs") }
 
-func (s Site) checkCommand() string {
+func (s Site) checkCommand(ctx context.Context) string {
 	if s.Check != "" {
 		return s.Check
 	}
-	return s.dialect().check(s)
+	return s.dialect().check(ctx, s)
 }
 
-func (s Site) reloadCommand() string {
+func (s Site) reloadCommand(ctx context.Context) (string, error) {
 	if s.Reload != "" {
-		return s.Reload
+		return s.Reload, nil
 	}
-	return s.dialect().reload(s)
+	return s.dialect().reload(ctx, s)
 }
 
 var versionPattern = regexp.MustCompile(`\b(\d+)\.(\d+)\.(\d+)`)
 
 // version asks the installed proxy for its version; "" when there is no answer.
 func (s Site) version(ctx context.Context, at machine.At) string {
-	exit, err := machine.Run.Do(ctx, quiet(at), machine.Command{Shell: s.dialect().version, Timeout: askTime})
+	exit, err := machine.Run.Do(ctx, quiet(at), machine.Command{Shell: s.program(s.dialect().version), Timeout: askTime})
 	if err != nil {
 		return ""
 	}
 	return versionPattern.FindString(strings.Join(exit.Tail, "\n"))
 }
 
-// knowsKeepaliveMin reports whether the proxy is an nginx from 1.27.4 on, which
-// brought keepalive_min_timeout (nginx.org/en/CHANGES).
-func (s Site) knowsKeepaliveMin() bool {
+// The versions of nginx that brought a directive (nginx.org/en/CHANGES).
+var (
+	hasHTTP2Listen  = [3]int{1, 9, 5}  // listen … http2
+	hasHTTP2        = [3]int{1, 25, 1} // http2 on, instead of that
+	hasKeepaliveMin = [3]int{1, 27, 4} // keepalive_min_timeout
+)
+
+// isNGINX reports whether the proxy is an nginx of that version or a later one.
+func (s Site) isNGINX(from [3]int) bool {
 	match := versionPattern.FindStringSubmatch(s.Version)
 	if s.Kind != NGINX || match == nil || match[0] != s.Version {
 		return false
@@ -151,5 +163,5 @@ func (s Site) knowsKeepaliveMin() bool {
 	for i := range n {
 		n[i], _ = strconv.Atoi(match[i+1]) // digits by the pattern
 	}
-	return n[0] > 1 || n[0] == 1 && (n[1] > 27 || n[1] == 27 && n[2] >= 4)
+	return slices.Compare(n[:], from[:]) >= 0
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 
@@ -16,6 +17,13 @@ import (
 var Inspect = machine.Op[Site, Live]{Name: "proxy.inspect", Do: inspect}
 
 func inspect(ctx context.Context, at machine.At, s Site) (Live, error) {
+	if s.Balancer != nil {
+		live, err := s.inspectBalanced(ctx, at)
+		if err != nil {
+			return Live{}, fmt.Errorf("inspect: %w", err)
+		}
+		return live, nil
+	}
 	if err := s.validate(); err != nil {
 		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
 	}
@@ -24,8 +32,19 @@ func inspect(ctx context.Context, at machine.At, s Site) (Live, error) {
 		return Live{}, fmt.Errorf("inspect %s: %w", s.Config, err)
 	}
 	live.Version = s.version(ctx, at)
+	live.IPv6 = hasIPv6()
 	live.listen(ctx, s)
+	if live.Running == nil {
+		live.Stopped = s.dialect().stopped(ctx, s)
+	}
 	return live, nil
+}
+
+// hasIPv6 reports whether this machine can listen on IPv6: with it switched off
+// in the kernel, a proxy that is told to would not start.
+func hasIPv6() bool {
+	listener, err := net.Listen("tcp6", "[::]:0")
+	return err == nil && listener.Close() == nil
 }
 
 // listen fills in what the running proxy says.

@@ -20,9 +20,13 @@ import (
 var Put = machine.Op[Install, Installed]{Name: "proxy.install", Do: put}
 
 func put(ctx context.Context, at machine.At, in Install) (Installed, error) {
-	installed, err := in.put(ctx, at)
+	do := in.put
+	if in.Site.Balancer != nil {
+		do = in.putBalanced
+	}
+	installed, err := do(ctx, at)
 	if err != nil {
-		return Installed{}, fmt.Errorf("install %s: %w", in.Site.Config, err)
+		return Installed{}, fmt.Errorf("install %s: %w", in.Site.Place(), err)
 	}
 	return installed, nil
 }
@@ -117,9 +121,13 @@ func (s Site) settle(ctx context.Context, t traffic, running *Answer) error {
 var Restore = machine.Op[Restoration, Restored]{Name: "proxy.restore", Do: restore}
 
 func restore(ctx context.Context, at machine.At, r Restoration) (Restored, error) {
-	restored, err := r.restore(ctx, at)
+	do := r.restore
+	if r.Site.Balancer != nil {
+		do = r.restoreBalanced
+	}
+	restored, err := do(ctx, at)
 	if err != nil {
-		return Restored{}, fmt.Errorf("restore %s: %w", r.Site.Config, err)
+		return Restored{}, fmt.Errorf("restore %s: %w", r.Site.Place(), err)
 	}
 	return restored, nil
 }

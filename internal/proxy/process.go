@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/org/deploy-action/internal/machine"
 )
@@ -70,8 +73,11 @@ var (
 )
 
 // nginxProcesses finds the master by its pid file; none where it is not to be
-// found, as for an nginx in another container.
+// found.
 func nginxProcesses(ctx context.Context, s Site) map[int]bool {
+	if s.Container != "" {
+		return s.containerProcesses(ctx, "nginx")
+	}
 	data, err := os.ReadFile(nginxPIDFile(ctx, s))
 	if err != nil {
 		return nil
@@ -99,6 +105,28 @@ func nginxPIDFile(ctx context.Context, s Site) string {
 	return ""
 }
 
+// nginxStopped is why a reload by nginx's own command can't succeed: its pid file
+// is not there, or names a process that is gone. Other commands may know another
+// way to it.
+func nginxStopped(ctx context.Context, s Site) string {
+	if s.Container != "" {
+		return s.containerStopped(ctx)
+	}
+	file := nginxPIDFile(ctx, s)
+	if s.Reload != "" || !filepath.IsAbs(file) {
+		return ""
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("nginx does not run: its pid file %s is not there", file)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return fmt.Sprintf("nginx does not run: %s names process %d, which is gone", file, pid)
+	}
+	return ""
+}
+
 // shuttingDown reports whether an nginx worker has closed its listeners: it
 // says so in its title, or is gone.
 func shuttingDown(pid int) bool {
@@ -109,8 +137,11 @@ func shuttingDown(pid int) bool {
 // haproxyProcesses asks the running HAProxy for its pid; its parent is the
 // master and the master's other children are workers that are leaving.
 func haproxyProcesses(ctx context.Context, s Site) map[int]bool {
+	if s.Container != "" {
+		return s.containerProcesses(ctx, "haproxy")
+	}
 	worker := haproxyWorker(ctx, s)
-	if worker == 0 || title(worker) == "" {
+	if worker == 0 || !strings.Contains(title(worker), "haproxy") {
 		return nil // not running, or not in our view of processes
 	}
 	master := parent(worker)
@@ -120,7 +151,50 @@ func haproxyProcesses(ctx context.Context, s Site) map[int]bool {
 	return family(master)
 }
 
+// haproxyReload signals the master, as HAProxy's unit for systemd does. It is the
+// one of the process at the stats socket, whichever unit it is of, if any.
+func haproxyReload(ctx context.Context, s Site) (string, error) {
+	if s.Container != "" {
+		return engine + "kill --signal USR2 " + string(s.Container), nil
+	}
+	worker := haproxyWorker(ctx, s)
+	master := parent(worker)
+	if worker == 0 || !strings.Contains(title(master), "haproxy") {
+		return "", fmt.Errorf("no master process of the HAProxy at %s is to be seen: start HAProxy in master-worker mode (-W), or give the proxy block a reload command", s.Socket)
+	}
+	return fmt.Sprintf("kill -USR2 %d", master), nil
+}
+
+// haproxyStopped is why HAProxy can be told nothing.
+func haproxyStopped(ctx context.Context, s Site) string {
+	if s.Container != "" {
+		if why := s.containerStopped(ctx); why != "" {
+			return why
+		}
+	}
+	if _, err := command(ctx, s.Socket, "show info"); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// haproxyWorker is the process that answers at the stats socket; 0 where it can't
+// be told.
 func haproxyWorker(ctx context.Context, s Site) int {
+	own := haproxyPID(ctx, s)
+	if s.Container == "" {
+		return own
+	}
+	for pid := range s.containerProcesses(ctx, "haproxy") {
+		if innerID(pid) == own {
+			return pid
+		}
+	}
+	return 0
+}
+
+// haproxyPID is the id of that process as it sees it itself.
+func haproxyPID(ctx context.Context, s Site) int {
 	answer, err := command(ctx, s.Socket, "show info")
 	if err != nil {
 		return 0

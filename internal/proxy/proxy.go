@@ -13,6 +13,9 @@ package proxy
 import (
 	"time"
 
+	"github.com/org/deploy-action/internal/ask"
+	"github.com/org/deploy-action/internal/elb"
+	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/value"
 )
 
@@ -27,23 +30,30 @@ const (
 // Site is one environment as one proxy host serves it: all that a configuration
 // is rendered from and all that is needed to put it to work.
 type Site struct {
-	Env      value.Name     `json:"env"`
-	Kind     Kind           `json:"kind"`
-	Listen   value.Listen   `json:"listen"`
-	Hostname value.Hostname `json:"hostname,omitempty"` // empty: any
-	Pools    []Pool         `json:"pools"`              // two, sorted by slot name
-	Config   value.Path     `json:"config"`             // the file we own
-	Main     value.Path     `json:"main"`               // the proxy's main file
-	Socket   value.Path     `json:"socket,omitempty"`   // HAProxy's stats socket
-	ErrorLog value.Path     `json:"error_log,omitempty"`
-	StateDir value.Path     `json:"state_dir"`
-	Check    string         `json:"check,omitempty"`  // shell command; empty: built in
-	Reload   string         `json:"reload,omitempty"` // shell command; empty: built in
+	Env       value.Name      `json:"env"`
+	Kind      Kind            `json:"kind"`
+	Listen    value.Listen    `json:"listen"`
+	TLS       *TLS            `json:"tls,omitempty"`      // nil: plain HTTP
+	Hostname  value.Hostname  `json:"hostname,omitempty"` // empty: any
+	Pools     []Pool          `json:"pools"`              // two, sorted by slot name
+	Config    value.Path      `json:"config"`             // the file we own
+	Main      value.Path      `json:"main"`               // the proxy's main file
+	Socket    value.Path      `json:"socket,omitempty"`   // HAProxy's stats socket
+	ErrorLog  value.Path      `json:"error_log,omitempty"`
+	StateDir  value.Path      `json:"state_dir"`
+	Container value.Container `json:"container,omitempty"` // that the proxy runs in; empty: none
+	Check     string          `json:"check,omitempty"`     // shell command; empty: built in
+	Reload    string          `json:"reload,omitempty"`    // shell command; empty: built in
 
 	// Template is the text of a template of the user's, with its name for
 	// messages; empty for the built-in one.
 	Template     string `json:"template,omitempty"`
 	TemplateName string `json:"template_name,omitempty"`
+
+	// Balancer is the load balancer of AWS that a site of that kind is behind, and
+	// Epoch the run's that may write there: it has no lock and no state directory.
+	Balancer *elb.Balancer  `json:"balancer,omitempty"`
+	Epoch    protocol.Epoch `json:"epoch,omitzero"`
 
 	// Canary asks for a body that can split traffic; nil: all or nothing.
 	Canary *Canary `json:"canary,omitempty"`
@@ -57,6 +67,29 @@ type Site struct {
 	// Version is the proxy's, as Live.Version tells it. It only says which
 	// directives may be used; unknown ("") leaves out those not every version has.
 	Version string `json:"version,omitempty"`
+	// IPv6 is whether the machine has IPv6, as Live.IPv6 tells it. Without it,
+	// a listener for every address is one for those of IPv4.
+	IPv6 bool `json:"ipv6,omitempty"`
+}
+
+// TLS says how the listener encrypts. The proxy reads the files itself, and
+// protocols and ciphers are those of its own settings. With a template of the
+// user's every field may be empty: then it only says how to ask the listener.
+type TLS struct {
+	Certificate value.Path `json:"certificate,omitempty"` // with its chain
+	Key         value.Path `json:"key,omitempty"`         // nginx; empty: in the certificate's file
+	HTTP2       bool       `json:"http2,omitempty"`
+	// Redirect is a port on which plain HTTP is sent to the TLS listener; 0: none.
+	Redirect value.Port `json:"redirect,omitempty"`
+}
+
+// Place names what a configuration is written to: a file, or a listener or rule of
+// AWS.
+func (s Site) Place() string {
+	if s.Balancer != nil {
+		return s.Balancer.Resource.Resource()
+	}
+	return string(s.Config)
 }
 
 // Canary says how a body splits traffic. It says nothing of shares: one body
@@ -113,6 +146,16 @@ type Live struct {
 	Running *Answer    `json:"running,omitempty"` // what the running proxy says; nil: no answer
 	Trouble string     `json:"trouble,omitempty"` // why Running is nil
 	Version string     `json:"version,omitempty"` // of the installed proxy, such as "1.22.1"; empty: not to be found
+	IPv6    bool       `json:"ipv6,omitempty"`    // the machine can listen on IPv6
+	Stopped string     `json:"stopped,omitempty"` // why the proxy is known not to run; empty: it runs, or that can't be told
+	Door    *Door      `json:"door,omitempty"`    // of a load balancer; nil: Site.Listen says it
+}
+
+// Door is where the clients of a load balancer come in.
+type Door struct {
+	Address value.Address `json:"address"` // its DNS name, and the port
+	TLS     ask.TLS       `json:"tls,omitempty"`
+	Login   bool          `json:"login,omitempty"` // clients have to authenticate before they get to a slot
 }
 
 // Answer is what a running proxy says of itself at the proof path.
@@ -177,6 +220,8 @@ const (
 	// InPlace: put there for the time of the check, then put back. The running
 	// proxy reads its files only when it is told to.
 	InPlace Way = "swapped in and back"
+	// ByReading: a load balancer of AWS tells what it would take; it has no check.
+	ByReading Way = "compared with what AWS tells"
 )
 
 // Selected is a switch that was proven.
@@ -199,6 +244,8 @@ type Flow struct {
 // Open is a number of connections.
 type Open struct {
 	Connections int `json:"connections"`
+	// Uncounted says that there is no telling: a load balancer of AWS does not.
+	Uncounted bool `json:"uncounted,omitempty"`
 }
 
 // Selection is a request to send all requests to a slot.

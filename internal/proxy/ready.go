@@ -16,14 +16,17 @@ import (
 // Ready waits until the proxy can send requests to every server of a slot, so
 // that a Select has nothing to wait for. An error names the servers that do not
 // accept connections from here.
-var Ready = machine.Op[Selection, machine.None]{Name: "proxy.ready", Do: func(ctx context.Context, _ machine.At, n Selection) (machine.None, error) {
-	if err := n.ready(ctx); err != nil {
+var Ready = machine.Op[Selection, machine.None]{Name: "proxy.ready", Do: func(ctx context.Context, at machine.At, n Selection) (machine.None, error) {
+	if err := n.ready(ctx, at); err != nil {
 		return machine.None{}, fmt.Errorf("slot %s: %w", n.Slot, err)
 	}
 	return machine.None{}, nil
 }}
 
-func (n Selection) ready(ctx context.Context) error {
+func (n Selection) ready(ctx context.Context, at machine.At) error {
+	if n.Site.Balancer != nil {
+		return n.readyBalanced(ctx, at, false)
+	}
 	if pool, ok := n.Site.pool(n.Slot); ok {
 		if err := allAnswer(ctx, pool); err != nil {
 			return err
@@ -34,6 +37,9 @@ func (n Selection) ready(ctx context.Context) error {
 
 // Takes waits until the proxy can send requests to a slot at all, as Select does.
 func Takes(ctx context.Context, n Selection) error {
+	if n.Site.Balancer != nil {
+		return n.readyBalanced(ctx, machine.At{}, true)
+	}
 	if err := n.Site.validate(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/value"
@@ -49,17 +50,32 @@ func (s Site) replaceable() error {
 // HAProxy binds a port of its own a second time without complaint and then
 // shares out the connections, so for it any holder is somebody else.
 func (s Site) listenable(ctx context.Context, live Live) error {
-	if live.Header != nil && strings.Contains(live.Body, string(s.page().Bind)) {
-		return nil
+	if answer, err := s.ask(ctx); err == nil && answer.ID != "" && live.Header == nil {
+		return nil // the file was deleted under the proxy that serves it
 	}
-	if answer, err := s.ask(ctx); err == nil && answer.ID != "" {
-		return nil
+	p := s.page()
+	var errs []error
+	for _, bind := range []value.Address{p.Bind, p.Bind6, p.Redirect.Bind, p.Redirect.Bind6} {
+		if bind == "" || live.Header != nil && slices.Contains(strings.FieldsFunc(live.Body, spaced), string(bind)) {
+			continue
+		}
+		if err := s.bindable(ctx, bind); err != nil {
+			errs = append(errs, err)
+		}
 	}
-	sockets, err := listeners(s.Listen)
+	return errors.Join(errs...)
+}
+
+// spaced reports whether r ends a word in either proxy's configuration.
+func spaced(r rune) bool { return r == ' ' || r == '\n' || r == ';' }
+
+// bindable is an error where somebody else holds an address.
+func (s Site) bindable(ctx context.Context, bind value.Address) error {
+	sockets, err := listeners(bind)
 	if err != nil {
 		return err
 	}
-	if len(sockets) == 0 || bindable(s.page().Bind) {
+	if len(sockets) == 0 || free(bind) {
 		return nil
 	}
 	pids := holders(sockets)
@@ -69,9 +85,9 @@ func (s Site) listenable(ctx context.Context, live Live) error {
 		return nil
 	}
 	if len(others) == 0 && len(pids) > 0 {
-		return fmt.Errorf("listen %s: another frontend of this HAProxy has the port: give this environment its own", s.Listen)
+		return fmt.Errorf("listen %s: another frontend of this HAProxy has the port: give this environment its own", bind)
 	}
-	return fmt.Errorf("listen %s: the port is held by %s: the proxy could not take it", s.Listen, describe(others))
+	return fmt.Errorf("listen %s: the port is held by %s: the proxy could not take it", bind, describe(others))
 }
 
 func without(pids []int, known map[int]bool) []int {
@@ -84,10 +100,14 @@ func without(pids []int, known map[int]bool) []int {
 	return rest
 }
 
-// bindable reports whether nobody holds the address. One that we may not bind
-// may be held.
-func bindable(bind value.Address) bool {
-	listener, err := net.Listen("tcp", string(bind))
+// free reports whether nobody holds the address. One that we may not bind may be
+// held.
+func free(bind value.Address) bool {
+	network := "tcp4"
+	if bind[0] == '[' {
+		network = "tcp6" // alone, as both proxies bind it
+	}
+	listener, err := net.Listen(network, string(bind))
 	if err != nil {
 		return false
 	}
@@ -106,18 +126,17 @@ func (s Site) reachable(ctx context.Context) error {
 	if _, err := command(ctx, s.Socket, "show info"); err != nil {
 		return err
 	}
-	main, err := os.ReadFile(string(s.Main))
-	if err != nil {
-		return fmt.Errorf("main file: %w", err)
+	if err := s.read(ctx); err != nil {
+		return err
 	}
-	match := chrootDirective.FindSubmatch(remark.ReplaceAll(main, nil))
-	if match == nil {
+	match := chrootDirective.FindStringSubmatch(remark.ReplaceAllString(texts(s.haproxyFiles(ctx)), ""))
+	if match == nil || s.Container != "" {
 		return nil
 	}
 	for _, pool := range s.Pools {
 		for _, address := range pool.Addresses {
 			network, path := address.Network()
-			if network == "unix" && !isDir(filepath.Join(string(match[1]), filepath.Dir(path))) {
+			if network == "unix" && !isDir(filepath.Join(match[1], filepath.Dir(path))) {
 				return fmt.Errorf("slot %s: HAProxy can't reach %s: %s has \"chroot %s\"; take the line out, mount %s below it, or let the slot listen on a port",
 					pool.Slot, path, s.Main, match[1], filepath.Dir(path))
 			}

@@ -85,8 +85,11 @@ func (r reload) insist(ctx context.Context) error {
 }
 
 func (r *reload) command(ctx context.Context) (machine.Exit, error) {
-	c := machine.Command{Shell: r.site.reloadCommand(), Timeout: reloadTime, Leave: true}
-	exit, err := machine.Run.Do(ctx, quiet(r.at), c)
+	shell, err := r.site.reloadCommand(ctx)
+	if err != nil {
+		return machine.Exit{}, fmt.Errorf("reload: %w", err)
+	}
+	exit, err := machine.Run.Do(ctx, quiet(r.at), machine.Command{Shell: shell, Timeout: reloadTime, Leave: true})
 	if err != nil {
 		return exit, err
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -34,12 +35,21 @@ type page struct {
 	Env      value.Name
 	ID       identity
 	Bind     value.Address  // what to listen on
+	Bind6    value.Address  `json:",omitempty"` // besides, where every address is meant and there is IPv6
 	Hostname value.Hostname // empty: any
 	Slots    []pageSlot     // two, sorted by name
 	Selector value.Path     // nginx: the flag file; HAProxy: the map file
+	Live     value.Path     // the directory of the selector
 	Proof    value.URLPath  // where the proxy says what it serves
 
 	KeepaliveMin bool // the proxy knows keepalive_min_timeout
+
+	TLS         bool       `json:",omitempty"`
+	Certificate value.Path `json:",omitempty"`
+	Key         value.Path `json:",omitempty"` // nginx
+	HTTP2       bool       `json:",omitempty"` // asked for; of nginx: by "http2 on"
+	HTTP2Listen bool       `json:",omitempty"` // nginx: by the parameter of "listen"
+	Redirect    redirect   `json:",omitzero"`
 
 	Split      bool       `json:",omitempty"` // the body of a canary
 	ByCookie   bool       `json:",omitempty"`
@@ -47,6 +57,13 @@ type page struct {
 	Preview    bool       `json:",omitempty"`
 	RequestLog value.Path `json:",omitempty"` // nginx: what Counters reads
 	AccessLog  value.Path `json:",omitempty"` // nginx: the user's log
+}
+
+// redirect is a listener of plain HTTP that sends clients to the one of TLS.
+type redirect struct {
+	Bind  value.Address // empty: none
+	Bind6 value.Address
+	Port  value.Port // of the listener of TLS; 0: the usual one
 }
 
 type pageSlot struct {
@@ -79,6 +96,9 @@ func Render(site Site) (Rendered, error) {
 	if err := site.validate(); err != nil {
 		return Rendered{}, fmt.Errorf("render %s: %w", site.Env, err)
 	}
+	if site.Balancer != nil {
+		return renderBalanced(site)
+	}
 	tree, err := site.parseTemplate()
 	if err != nil {
 		return Rendered{}, err
@@ -97,15 +117,12 @@ func Render(site Site) (Rendered, error) {
 }
 
 func (s Site) page() page {
-	host := s.Listen.Host
-	if host == "" {
-		host = "0.0.0.0"
-	}
-	bind := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(s.Listen.Port))
 	p := page{
-		Env: s.Env, Bind: value.Address(bind.String()), Hostname: s.Hostname,
-		Selector: s.selector(), Proof: s.proofPath(), KeepaliveMin: s.knowsKeepaliveMin(), AccessLog: s.AccessLog,
+		Env: s.Env, Hostname: s.Hostname, Selector: s.selector(), Live: s.liveDir(), Proof: s.proofPath(),
+		KeepaliveMin: s.isNGINX(hasKeepaliveMin), AccessLog: s.AccessLog,
 	}
+	p.Bind, p.Bind6 = s.binds(s.Listen.Port)
+	p.encrypt(s)
 	if c := s.Canary; c != nil {
 		p.Split, p.Preview = true, c.Preview
 		p.ByCookie, p.ByAddress = c.Sticky == StickyCookie, c.Sticky == StickyClientIP
@@ -115,6 +132,39 @@ func (s Site) page() page {
 		p.Slots = append(p.Slots, pageSlot{Name: pool.Slot, Addresses: pool.Addresses})
 	}
 	return p
+}
+
+// binds are the addresses to listen on at a port; the second is empty where the
+// first is all.
+func (s Site) binds(port value.Port) (bind, bind6 value.Address) {
+	host := s.Listen.Host
+	if host == "" {
+		host = "0.0.0.0"
+		if s.IPv6 {
+			bind6 = value.Address(netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(port)).String())
+		}
+	}
+	return value.Address(netip.AddrPortFrom(netip.MustParseAddr(host), uint16(port)).String()), bind6
+}
+
+// encrypt fills in what the page says of TLS.
+func (p *page) encrypt(s Site) {
+	if s.TLS == nil {
+		return
+	}
+	p.TLS, p.Certificate, p.HTTP2 = true, s.TLS.Certificate, s.TLS.HTTP2
+	if s.Kind == NGINX {
+		p.Key = cmp.Or(s.TLS.Key, s.TLS.Certificate)
+		p.HTTP2 = s.TLS.HTTP2 && s.isNGINX(hasHTTP2)
+		p.HTTP2Listen = s.TLS.HTTP2 && !p.HTTP2 && s.isNGINX(hasHTTP2Listen)
+	}
+	if s.TLS.Redirect == 0 {
+		return
+	}
+	p.Redirect.Bind, p.Redirect.Bind6 = s.binds(s.TLS.Redirect)
+	if s.Listen.Port != 443 {
+		p.Redirect.Port = s.Listen.Port
+	}
 }
 
 // proofPath is where the running proxy says what it serves.
@@ -164,6 +214,11 @@ func (s Site) inspectText(p page, text string) error {
 	for partial, mark := range map[string]string{"proof": string(p.ID), "selector": string(p.Selector)} {
 		if !strings.Contains(text, mark) {
 			return s.templateError(fmt.Errorf(`{{template "%s" .}} is missing: without it Turnout could not tell or move what serves`, partial))
+		}
+	}
+	for value, mark := range map[string]string{"certificate": string(p.Certificate), "key": string(p.Key), "redirect": string(p.Redirect.Bind)} {
+		if !strings.Contains(text, mark) {
+			return s.templateError(fmt.Errorf("the tls block's %q has no effect: %s is nowhere in what it renders to; leave it out there, or use it in the template", value, mark))
 		}
 	}
 	return nil

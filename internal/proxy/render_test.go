@@ -42,6 +42,16 @@ func TestRenderGolden(t *testing.T) {
 			s.Canary, s.AccessLog = &Canary{Sticky: StickyCookie, Preview: true}, "/var/log/nginx/access.log"
 			return s
 		}},
+		"nginx_tls.conf": {NGINX, func(s Site) Site { return encrypted(s, "1.25.1") }},
+		"nginx_tls_1.22.conf": {NGINX, func(s Site) Site {
+			s.Hostname, s.Listen.Port = "", 8443
+			return encrypted(s, "1.22.1")
+		}},
+		"haproxy_tls.cfg": {HAProxy, func(s Site) Site {
+			s = encrypted(s, "")
+			s.TLS.Key = ""
+			return s
+		}},
 		"haproxy_canary.cfg": {HAProxy, func(s Site) Site {
 			s.Canary = &Canary{Sticky: StickyCookie, Preview: true}
 			return s
@@ -63,6 +73,16 @@ func TestRenderGolden(t *testing.T) {
 			golden(t, name, rendered.Body)
 		})
 	}
+}
+
+// encrypted is a site with everything that TLS and IPv6 bring.
+func encrypted(s Site, version string) Site {
+	s.TLS = &TLS{Certificate: "/etc/ssl/shop.pem", Key: "/etc/ssl/shop.key", HTTP2: true, Redirect: 80}
+	if s.Listen.Port == 80 {
+		s.Listen.Port = 443
+	}
+	s.IPv6, s.Version = true, version
+	return s
 }
 
 func golden(t *testing.T, name, got string) {
@@ -113,21 +133,24 @@ var hostile = []string{
 
 // fields are all texts of a Site that a configuration could be reached by.
 var fields = map[string]func(*Site, string){
-	"env":        func(s *Site, v string) { s.Env = value.Name(v) },
-	"kind":       func(s *Site, v string) { s.Kind = Kind(v) },
-	"hostname":   func(s *Site, v string) { s.Hostname = value.Hostname(v) },
-	"host":       func(s *Site, v string) { s.Listen.Host = v },
-	"slot":       func(s *Site, v string) { s.Pools[1].Slot = value.Name("z" + v) },
-	"address":    func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address(v) },
-	"address+":   func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address("127.0.0.1:80" + v) },
-	"socket":     func(s *Site, v string) { s.Pools[1].Addresses[0] = value.Address("unix:/run/" + v) },
-	"state_dir":  func(s *Site, v string) { s.StateDir = value.Path("/var/" + v) },
-	"config":     func(s *Site, v string) { s.Config = value.Path("/etc/" + v) },
-	"main":       func(s *Site, v string) { s.Main = value.Path("/etc/" + v) },
-	"stats":      func(s *Site, v string) { s.Socket = value.Path("/run/" + v) },
-	"error_log":  func(s *Site, v string) { s.ErrorLog = value.Path("/var/" + v) },
-	"access_log": func(s *Site, v string) { s.AccessLog = value.Path("/var/" + v) },
-	"sticky":     func(s *Site, v string) { s.Canary = &Canary{Sticky: Sticky(v)} },
+	"env":         func(s *Site, v string) { s.Env = value.Name(v) },
+	"kind":        func(s *Site, v string) { s.Kind = Kind(v) },
+	"hostname":    func(s *Site, v string) { s.Hostname = value.Hostname(v) },
+	"host":        func(s *Site, v string) { s.Listen.Host = v },
+	"slot":        func(s *Site, v string) { s.Pools[1].Slot = value.Name("z" + v) },
+	"address":     func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address(v) },
+	"address+":    func(s *Site, v string) { s.Pools[0].Addresses[0] = value.Address("127.0.0.1:80" + v) },
+	"socket":      func(s *Site, v string) { s.Pools[1].Addresses[0] = value.Address("unix:/run/" + v) },
+	"state_dir":   func(s *Site, v string) { s.StateDir = value.Path("/var/" + v) },
+	"config":      func(s *Site, v string) { s.Config = value.Path("/etc/" + v) },
+	"main":        func(s *Site, v string) { s.Main = value.Path("/etc/" + v) },
+	"stats":       func(s *Site, v string) { s.Socket = value.Path("/run/" + v) },
+	"error_log":   func(s *Site, v string) { s.ErrorLog = value.Path("/var/" + v) },
+	"access_log":  func(s *Site, v string) { s.AccessLog = value.Path("/var/" + v) },
+	"certificate": func(s *Site, v string) { s.TLS = &TLS{Certificate: value.Path("/etc/" + v)} },
+	"key":         func(s *Site, v string) { s.TLS = &TLS{Certificate: "/etc/c", Key: value.Path("/etc/" + v)} },
+	"container":   func(s *Site, v string) { s.Container = value.Container("c" + v) },
+	"sticky":      func(s *Site, v string) { s.Canary = &Canary{Sticky: Sticky(v)} },
 }
 
 func TestRenderRefusesHostileValues(t *testing.T) {
@@ -235,7 +258,7 @@ func TestOwnTemplateRefused(t *testing.T) {
 		"unknown partial": {`{{template "nope" .}}`, "nope"},
 		"no proof":        {strings.Replace(ownTemplate, `{{template "proof" .}}`, "", 1), `{{template "proof" .}} is missing`},
 		"no selector":     {strings.Replace(ownTemplate, `{{template "selector" .}}`, "", 1), `{{template "selector" .}} is missing`},
-		"control byte":    {ownTemplate + "a\rb", "line 17 of what it renders to holds the control byte 0x0d"},
+		"control byte":    {ownTemplate + "a\rb", "line 18 of what it renders to holds the control byte 0x0d"},
 	}
 	for name, c := range cases {
 		site := exampleSite(NGINX)

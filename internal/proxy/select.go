@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,16 +28,16 @@ var Share = machine.Op[Portion, Selected]{Name: "proxy.share", Do: sharePortion}
 // selectTime bounds the proof of a switch, which takes 2 ms.
 const selectTime = 3 * time.Second
 
-func selectSlot(ctx context.Context, _ machine.At, n Selection) (Selected, error) {
-	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx)
+func selectSlot(ctx context.Context, at machine.At, n Selection) (Selected, error) {
+	selected, err := Portion{Site: n.Site, Slot: n.Slot, Percent: hundred}.do(ctx, at)
 	if err != nil {
 		return Selected{}, fmt.Errorf("select %s: %w", n.Slot, err)
 	}
 	return selected, nil
 }
 
-func sharePortion(ctx context.Context, _ machine.At, p Portion) (Selected, error) {
-	selected, err := p.do(ctx)
+func sharePortion(ctx context.Context, at machine.At, p Portion) (Selected, error) {
+	selected, err := p.do(ctx, at)
 	if err != nil {
 		return Selected{}, fmt.Errorf("give %s %d %%: %w", p.Slot, p.Percent, err)
 	}
@@ -64,8 +63,11 @@ func (e *SelectError) Error() string {
 
 func (e *SelectError) Unwrap() []error { return []error{e.Cause, e.Back} }
 
-func (p Portion) do(ctx context.Context) (Selected, error) {
+func (p Portion) do(ctx context.Context, at machine.At) (Selected, error) {
 	s := p.Site
+	if s.Balancer != nil {
+		return p.doBalanced(ctx, at)
+	}
 	if err := p.validate(); err != nil {
 		return Selected{}, err
 	}
@@ -87,7 +89,7 @@ func (p Portion) do(ctx context.Context) (Selected, error) {
 	began := time.Now()
 	took, err := s.move(ctx, to)
 	if err != nil {
-		return Selected{}, &SelectError{Cause: s.explain(err), From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
+		return Selected{}, &SelectError{Cause: err, From: from.slot, FromShare: from.share, Back: s.moveBack(ctx, from)}
 	}
 	return Selected{From: from.slot, FromShare: from.share, Took: took, Ago: time.Since(began) - took}, nil
 }
@@ -173,13 +175,4 @@ func (s Site) moveBack(ctx context.Context, t traffic) error {
 	defer stop()
 	_, err := s.move(ctx, t)
 	return err
-}
-
-// explain adds what commonly keeps nginx's workers from seeing the selector.
-func (s Site) explain(err error) error {
-	dir := s.barrier()
-	if s.Kind != NGINX || dir == "" || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return fmt.Errorf("%w (others may not search %s, so nginx's workers can't see the selector below it: chmod o+x %s)", err, dir, dir)
 }

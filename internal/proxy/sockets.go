@@ -100,17 +100,18 @@ func unixConnections(path string) ([]socket, error) {
 	return found, nil
 }
 
-// listeners are the sockets that keep others from listening on l.
-func listeners(l value.Listen) ([]socket, error) {
-	want := netip.IPv4Unspecified()
-	if l.Host != "" {
-		want = netip.MustParseAddr(l.Host).Unmap()
+// listeners are the sockets that may keep others from listening on an address.
+func listeners(bind value.Address) ([]socket, error) {
+	target, err := netip.ParseAddrPort(string(bind))
+	if err != nil {
+		return nil, err
 	}
+	want := target.Addr().Unmap()
 	all, err := tcpSockets()
 	return slices.DeleteFunc(all, func(s socket) bool {
 		ip := s.local.Addr()
 		clash := ip == want || ip.IsUnspecified() || want.IsUnspecified()
-		return s.state != tcpListen || s.local.Port() != uint16(l.Port) || !clash
+		return s.state != tcpListen || s.local.Port() != target.Port() || !clash
 	}), err
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -13,15 +14,20 @@ import (
 // or a socket command is on the allow-list of its type. The types alone do not
 // say so: a Site may have come over a wire.
 func (s Site) validate() error {
+	if s.Balancer != nil || s.Kind == AWSELB {
+		return errors.Join(check("env", s.Env, value.ParseName), s.validatePools(), s.validateBalanced())
+	}
 	checks := []error{
 		check("env", s.Env, value.ParseName),
 		s.validateListen(),
+		s.validateTLS(),
 		optional("hostname", s.Hostname, value.ParseHostname),
 		check("config", s.Config, value.ParsePath),
 		check("main", s.Main, value.ParsePath),
 		check("state_dir", s.StateDir, value.ParsePath),
 		optional("error_log", s.ErrorLog, value.ParsePath),
 		optional("socket", s.Socket, value.ParseSocket),
+		optional("container", s.Container, value.ParseContainer),
 		optional("access_log", s.AccessLog, value.ParsePath),
 		s.validatePools(),
 		s.Canary.validate(),
@@ -69,6 +75,21 @@ func (s Site) validateListen() error {
 		return fmt.Errorf("listen: %q is not an IP address", s.Listen.Host)
 	}
 	return nil
+}
+
+func (s Site) validateTLS() error {
+	t := s.TLS
+	switch {
+	case t == nil:
+		return nil
+	case t.Certificate == "" && s.Template == "":
+		return errors.New("tls: no certificate")
+	case t.Key != "" && s.Kind == HAProxy:
+		return errors.New("tls: HAProxy finds the key in the certificate's file, or beside it")
+	case t.Redirect < 0 || t.Redirect > 65535 || t.Redirect == s.Listen.Port:
+		return fmt.Errorf("tls: %d is no port to redirect from", t.Redirect)
+	}
+	return errors.Join(optional("certificate", t.Certificate, value.ParsePath), optional("key", t.Key, value.ParsePath))
 }
 
 func (c *Canary) validate() error {

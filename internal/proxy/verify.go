@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
@@ -30,9 +29,13 @@ const checkTime = time.Minute
 
 func verify(ctx context.Context, at machine.At, in Install) (Verified, error) {
 	began := time.Now()
-	verified, err := in.verify(ctx, at)
+	check := in.verify
+	if in.Site.Balancer != nil {
+		check = in.verifyBalanced
+	}
+	verified, err := check(ctx, at)
 	if err != nil {
-		return Verified{}, fmt.Errorf("verify %s: %w", in.Site.Config, err)
+		return Verified{}, fmt.Errorf("verify %s: %w", in.Site.Place(), err)
 	}
 	verified.Took = time.Since(began)
 	return verified, nil
@@ -47,7 +50,7 @@ func (in Install) verify(ctx context.Context, at machine.At) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	if err := errors.Join(s.replaceable(), s.listenable(ctx, live), s.reachable(ctx)); err != nil {
+	if err := errors.Join(s.replaceable(), s.enterable(ctx), s.listenable(ctx, live), s.reachable(ctx)); err != nil {
 		return Verified{}, err
 	}
 	if s.Canary != nil { // nginx's check opens the log of requests
@@ -60,13 +63,10 @@ func (in Install) verify(ctx context.Context, at machine.At) (Verified, error) {
 			return Verified{}, err
 		}
 	}
-	t := trial{site: s, at: at, file: in.file(live), former: former, existed: live.Exists}
+	t := trial{site: s, at: at, command: s.checkCommand(ctx), file: in.file(live), former: former, existed: live.Exists}
 	way, output, err := t.run(ctx)
-	if err != nil && s.Hostname == "" && strings.Contains(output, "duplicate default server") {
-		err = fmt.Errorf("another site of this nginx is the default one already (Debian's is /etc/nginx/sites-enabled/default): remove it, or give the proxy a hostname: %w", err)
-	}
 	if err != nil {
-		return Verified{}, err
+		return Verified{}, t.blame(ctx, output, err)
 	}
 	for _, problem := range s.dialect().problems(s, output) {
 		err = errors.Join(err, errors.New(problem))
@@ -87,6 +87,7 @@ func (in Install) file(live Live) []byte {
 type trial struct {
 	site    Site
 	at      machine.At
+	command string // the check
 	file    []byte
 	former  []byte
 	existed bool
@@ -94,8 +95,14 @@ type trial struct {
 
 // run returns how the check was done and what it printed. A check that fails in
 // a user namespace, which an ordinary user needs to get a mount namespace, may
-// fail for that reason (sudo does): then the check in place decides.
+// fail for that reason (sudo does): then the check in place decides. One that
+// runs in a container would see nothing of our namespace, and find the former
+// file good.
 func (t trial) run(ctx context.Context) (Way, string, error) {
+	if t.site.Container != "" {
+		output, err := t.inPlace(ctx)
+		return InPlace, output, err
+	}
 	output, granted, err := t.inNamespace(ctx)
 	if granted && (err == nil || os.Geteuid() == 0) {
 		return InNamespace, output, err
@@ -138,7 +145,7 @@ func (t trial) inNamespace(ctx context.Context) (output string, granted bool, er
 		return "", false, err
 	}
 	defer os.RemoveAll(scratch)
-	c, err := t.command(scratch)
+	c, err := t.prepare(scratch)
 	if err != nil {
 		return "", false, err
 	}
@@ -147,8 +154,8 @@ func (t trial) inNamespace(ctx context.Context) (output string, granted bool, er
 	return output, notReady == nil, err
 }
 
-// command lays out scratch and is the check in a namespace.
-func (t trial) command(scratch string) (machine.Command, error) {
+// prepare lays out scratch and returns the check in a namespace.
+func (t trial) prepare(scratch string) (machine.Command, error) {
 	config := string(t.site.Config)
 	if real, err := filepath.EvalSymlinks(config); err == nil {
 		config = real
@@ -170,7 +177,7 @@ func (t trial) command(scratch string) (machine.Command, error) {
 	}
 	return machine.Command{Args: args, Env: map[string]string{
 		"TURNOUT_CONFIG": config, "TURNOUT_DIR": dir, "TURNOUT_PENDING": pending,
-		"TURNOUT_READY": filepath.Join(scratch, "ready"), "TURNOUT_CHECK": t.site.checkCommand(),
+		"TURNOUT_READY": filepath.Join(scratch, "ready"), "TURNOUT_CHECK": t.command,
 		"TURNOUT_UID": strconv.Itoa(os.Geteuid()), "TURNOUT_GID": strconv.Itoa(os.Getegid()),
 	}}, nil
 }
@@ -186,7 +193,7 @@ func (t trial) inPlace(ctx context.Context) (output string, err error) {
 			err = errors.Join(err, fmt.Errorf("put the former file back: %w", back))
 		}
 	}()
-	return t.check(ctx, machine.Command{Shell: t.site.checkCommand()})
+	return t.check(ctx, machine.Command{Shell: t.command})
 }
 
 // check runs c and returns what it printed; the error shows its last lines.

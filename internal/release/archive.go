@@ -25,11 +25,13 @@ const (
 	maxArchiveWindow = 128 << 20 // bytes; what zstd --long asks for
 )
 
-// unpackers know the archives there are, by the end of their names.
-var unpackers = []struct {
+// unpacker knows one kind of archive, by the end of its name.
+type unpacker struct {
 	suffix string
 	open   func(io.Reader) (io.Reader, func(), error)
-}{
+}
+
+var unpackers = []unpacker{
 	{".tar.gz", openGzip}, {".tgz", openGzip}, {".tar.zst", openZstd}, {".tar", openPlain},
 }
 
@@ -48,22 +50,41 @@ func openZstd(from io.Reader) (io.Reader, func(), error) {
 	return r, r.Close, nil
 }
 
-// open returns the folder to ship: source itself, or what an archive has, until
-// done is called.
-func open(ctx context.Context, source string) (dir string, done func() error, err error) {
+// CheckSource finds out, without reading it, whether source is something that can
+// be shipped: a directory or an archive.
+func CheckSource(source string) error {
+	_, err := sourceOf(source)
+	return err
+}
+
+// sourceOf is what unpacks source; nil for a directory.
+func sourceOf(source string) (*unpacker, error) {
 	info, err := os.Stat(source)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if info.IsDir() {
-		return source, func() error { return nil }, nil
+		return nil, nil
 	}
 	for _, u := range unpackers {
 		if strings.HasSuffix(source, u.suffix) && info.Mode().IsRegular() {
-			return openArchive(ctx, source, u.open)
+			return &u, nil
 		}
 	}
-	return "", nil, errors.New("is neither a directory nor an archive (.tar, .tar.gz, .tgz, .tar.zst)")
+	return nil, fmt.Errorf("%s: is neither a directory nor an archive (.tar, .tar.gz, .tgz, .tar.zst)", source)
+}
+
+// open returns the folder to ship: source itself, or what an archive has, until
+// done is called.
+func open(ctx context.Context, source string) (dir string, done func() error, err error) {
+	packed, err := sourceOf(source)
+	if err != nil {
+		return "", nil, err
+	}
+	if packed == nil {
+		return source, func() error { return nil }, nil
+	}
+	return openArchive(ctx, source, packed.open)
 }
 
 func openArchive(ctx context.Context, source string, open func(io.Reader) (io.Reader, func(), error)) (dir string, done func() error, err error) {

@@ -122,12 +122,40 @@ func TestADiskThatIsTooSmallIsSaid(t *testing.T) {
 	w := startWeb(t, "web2")
 	w.root = smallDisk(t)
 	source := tree(t, map[string]string{"a": strings.Repeat("x", 3<<20)})
-	_, err := release.Ship(context.Background(), []machine.Machine{w}, onto, source, nil)
+	err := release.Room(context.Background(), []machine.Machine{w}, onto, source)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), w.root+" has 0.3 MB free, the release needs 3.1 MB") {
+		t.Errorf("beforehand: %v", err)
+	}
+	if entries, err := os.ReadDir(w.root); len(entries) > 0 || err != nil {
+		t.Errorf("looking at the disk has left %v, %v", entries, err)
+	}
+	_, err = release.Ship(context.Background(), []machine.Machine{w}, onto, source, nil)
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), w.root+" has 0.3 MB free, the release needs 3.1 MB") {
 		t.Errorf("err = %v", err)
 	}
 	if left := releases(t, w.layout()); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestRoomCountsWhatIsThere measures a release that fits only because the machine
+// has most of it, and one for a root that has still to be made.
+func TestRoomCountsWhatIsThere(t *testing.T) {
+	w := startWeb(t, "web2")
+	w.root = smallDisk(t)
+	source := tree(t, map[string]string{"a": strings.Repeat("x", 200<<10), "b": "1"})
+	if _, err := release.Ship(context.Background(), []machine.Machine{w}, onto, source, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(source, "b"), []byte("2"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := release.Room(context.Background(), []machine.Machine{w}, onto, source); err != nil {
+		t.Errorf("a release that is there but for a byte: %v", err)
+	}
+	w.root = filepath.Join(w.root, "not", "made")
+	if err := release.Room(context.Background(), []machine.Machine{w}, onto, source); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the same for another root: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package release_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -295,5 +296,47 @@ func TestShipNoticesASourceThatChanges(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
+	}
+}
+
+// TestBadReleasesPushNoGoodOneOut has good and bad releases come one after the
+// other.
+func TestBadReleasesPushNoGoodOneOut(t *testing.T) {
+	root := t.TempDir()
+	id := func(n int) string { return fmt.Sprintf("2026010%dt000000z-00000000", n) }
+	for n := 1; n <= 9; n++ {
+		if err := os.MkdirAll(filepath.Join(root, "releases", id(n)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := machine.NewLocal("local")
+	for _, n := range []int{2, 4, 6, 7, 9} {
+		mark := release.Mark{Reason: "not healthy", Run: "r"}
+		if _, err := release.Blame.On(t.Context(), m, release.Blaming{Root: root, ID: id(n), Mark: mark}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := release.Acquit.On(t.Context(), m, release.Acquittal{Root: root, ID: id(6)}); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := release.Prune.On(t.Context(), m, release.Pruning{Root: root, Keep: 3, InUse: []string{id(2)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{id(1), id(3), id(4)}; !slices.Equal(removed, want) {
+		t.Errorf("removed %v, want %v", removed, want)
+	}
+	bad, err := release.Bad.On(t.Context(), m, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(maps.Keys(bad)), []string{id(2), id(7), id(9)}; !slices.Equal(got, want) || bad[id(7)].Reason != "not healthy" {
+		t.Errorf("marked: %v, want %v with the reason", bad, want)
+	}
+	if _, err := release.Blame.On(t.Context(), m, release.Blaming{Root: root, ID: id(1)}); err != nil {
+		t.Errorf("a release that is gone: %v", err)
+	}
+	if _, err := release.Blame.On(t.Context(), m, release.Blaming{Root: root, ID: "../" + id(2)}); err == nil {
+		t.Error("what is no id was marked")
 	}
 }

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) != "agent" {
 		os.Exit(m.Run())
 	}
-	err := machine.Serve(context.Background(), os.Stdin, os.Stdout, machine.Handle(release.Receive), machine.Handle(release.Prune))
+	err := machine.Serve(context.Background(), os.Stdin, os.Stdout, machine.Handle(release.Receive), machine.Handle(release.Prune), machine.Handle(release.Fits))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

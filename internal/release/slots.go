@@ -45,8 +45,11 @@ type Pointing struct {
 	ID   string `json:"id"`
 }
 
-// Pruning says which releases stay: the Keep newest, those InUse, and those that
-// a slot holds.
+// keepBad is how many releases that are marked bad stay, to be looked at.
+const keepBad = 2
+
+// Pruning says which releases stay: the Keep newest that are not marked bad, the
+// two newest that are, those InUse, and those that a slot holds.
 type Pruning struct {
 	Root  string   `json:"root"`
 	Keep  int      `json:"keep"`
@@ -100,12 +103,16 @@ func prune(ctx context.Context, _ machine.At, p Pruning) ([]string, error) {
 	for _, id := range held {
 		inUse = append(inUse, id)
 	}
+	marks, err := layout.bad()
+	if err != nil {
+		return nil, err
+	}
 	var removed []string
-	for _, id := range ids[:max(0, len(ids)-max(0, p.Keep))] {
+	for _, id := range surplus(ids, marks, p.Keep) {
 		if slices.Contains(inUse, id) {
 			continue
 		}
-		if err := errors.Join(ctx.Err(), discard(filepath.Join(layout.releases(), id))); err != nil {
+		if err := errors.Join(ctx.Err(), layout.discard(id)); err != nil {
 			return removed, err
 		}
 		removed = append(removed, id)
@@ -113,10 +120,34 @@ func prune(ctx context.Context, _ machine.At, p Pruning) ([]string, error) {
 	return removed, nil
 }
 
-// discard removes a release. Its name goes first: half a release must not pass
-// for a whole one.
-func discard(dir string) error {
+// surplus are the releases beyond the newest, oldest first: so many good ones,
+// and keepBad bad ones. Bad ones push no good one out.
+func surplus(ids []string, marks map[string]Mark, keep int) []string {
+	var old []string
+	good, bad := 0, 0
+	for _, id := range slices.Backward(ids) {
+		if _, marked := marks[id]; marked {
+			if bad++; bad > keepBad {
+				old = append(old, id)
+			}
+			continue
+		}
+		if good++; good > keep {
+			old = append(old, id)
+		}
+	}
+	slices.Reverse(old)
+	return old
+}
+
+// discard removes a release, and its mark. Its name goes first: half a release
+// must not pass for a whole one.
+func (l Layout) discard(id string) error {
+	dir := filepath.Join(l.releases(), id)
 	if err := os.Rename(dir, dir+partialSuffix); err != nil {
+		return err
+	}
+	if err := os.Remove(l.mark(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return removeTree(dir + partialSuffix)

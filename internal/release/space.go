@@ -1,12 +1,20 @@
 package release
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/org/deploy-action/internal/machine"
 )
 
 // demand is what a release takes of a disk.
@@ -30,10 +38,53 @@ func (r *receiver) fit(ctx context.Context) error {
 	return r.short()
 }
 
+// Fits says whether a release fits onto a machine's disk, as Receive would find.
+// It reads the manifest that Receive is sent, and changes nothing.
+var Fits = machine.Op[Delivery, machine.None]{Name: "release.fits", Do: func(ctx context.Context, at machine.At, d Delivery) (machine.None, error) {
+	r := &receiver{Delivery: d, in: bufio.NewReader(at.In)}
+	if err := errors.Join(d.Layout.check(), r.readManifest(ctx)); err != nil {
+		return machine.None{}, err
+	}
+	if err := errors.Join(r.plantSeeds(), r.takeStock(ctx)); err != nil {
+		return machine.None{}, err
+	}
+	return machine.None{}, r.short()
+}}
+
+// Room finds out whether source, a directory or an archive of one, would fit onto
+// the disks of all machines. The error names those where it would not: it is
+// syscall.ENOSPC. Nothing is changed.
+func Room(ctx context.Context, machines []machine.Machine, layout Layout, source string) (err error) {
+	dir, done, err := open(ctx, source)
+	if err != nil {
+		return fmt.Errorf("ship %s: %w", source, err)
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	manifest, err := scan(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("ship %s: %w", source, err)
+	}
+	packed, err := packManifest(manifest, layout)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(machines))
+	var all sync.WaitGroup
+	for i, m := range machines {
+		all.Go(func() {
+			if _, err := Fits.Exchange(ctx, m, Delivery{Layout: layout}, bytes.NewReader(packed), io.Discard); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", m.Name(), err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
 // short is the error that the disk has too little, nil where it has enough.
 func (r *receiver) short() error {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(r.Layout.releases(), &disk); err != nil {
+	disk, err := diskOf(r.Layout.releases())
+	if err != nil {
 		return fmt.Errorf("%s: free space: %w", r.Layout.Root, err)
 	}
 	need := r.demand(uint64(disk.Frsize))
@@ -45,6 +96,16 @@ func (r *receiver) short() error {
 		return fmt.Errorf("%s has %d inodes free, the release needs %d: %w", r.Layout.Root, disk.Ffree, need.inodes, syscall.ENOSPC)
 	}
 	return nil
+}
+
+// diskOf is the file system of a folder that may have to be made yet.
+func diskOf(dir string) (disk unix.Statfs_t, err error) {
+	err = unix.Statfs(dir, &disk)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err = unix.Statfs(dir, &disk)
+	}
+	return disk, err
 }
 
 // demand is what has to be written. Files that are linked cost nothing but their

@@ -150,6 +150,9 @@ func logged(s event.Switch) string {
 }
 
 func reloads(s event.Switch) string {
+	if s.Proxy == "aws_elb" {
+		return "aws_elb: nothing to reload"
+	}
 	return short(s.Proxy) + ": " + count(s.Reloads, "reload", "reloads")
 }
 

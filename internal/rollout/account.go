@@ -29,7 +29,7 @@ func newAccount(r Request) *account {
 	return &account{began: time.Now(), result: event.Switch{
 		Environment: string(r.Environment.Name), Rollback: r.Rollback, Pos: r.Pos,
 		Proxy: kinds(r.Environment.Proxies), URL: publicURL(r.Environment.Proxies[0]),
-		ConfigPath: string(r.Environment.Proxies[0].Config),
+		ConfigPath: site(r.Environment, r.Environment.Proxies[0], nil, "").Place(),
 	}}
 }
 
@@ -62,7 +62,7 @@ func (a *account) keepLogs(server string, lines []string) {
 func (a *account) close(r *rollout, err error) event.Switch {
 	s := &a.result
 	if r.fleet != nil {
-		s.Servers, s.Proxies = r.fleet.serverNames(), r.fleet.accounts()
+		s.Servers, s.Proxies, s.URL = r.fleet.serverNames(), r.fleet.accounts(), r.url()
 	}
 	for _, p := range s.Proxies {
 		s.Reloads += p.Reloads
@@ -144,6 +144,9 @@ func Refused(d *plan.Deploy, err error) event.Switch {
 // publicURL is where people reach the environment, as far as the spec tells: by
 // its hostname, else at the address of the first proxy.
 func publicURL(p *spec.Proxy) string {
+	if p.Balancer != nil {
+		return "" // AWS knows the port and the protocol
+	}
 	host := string(p.Hostname)
 	if host == "" || strings.HasPrefix(host, "*") {
 		host = p.Listen.Host
@@ -157,8 +160,17 @@ func publicURL(p *spec.Proxy) string {
 	if host == "" {
 		host = "localhost"
 	}
-	if p.Listen.Port == 80 {
-		return "http://" + strings.TrimSuffix(net.JoinHostPort(host, ""), ":")
+	return webAddress(p.TLS != nil, host, strconv.Itoa(int(p.Listen.Port)))
+}
+
+// webAddress is a URL without the port where it goes without saying.
+func webAddress(tls bool, host, port string) string {
+	scheme, silent := "http", "80"
+	if tls {
+		scheme, silent = "https", "443"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(p.Listen.Port)))
+	if port == silent {
+		return scheme + "://" + strings.TrimSuffix(net.JoinHostPort(host, ""), ":")
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

@@ -12,23 +12,52 @@ import (
 	"github.com/org/deploy-action/internal/state"
 )
 
-// aim chooses where a rollback goes: to the release in the idle slot, if every
-// server has it there and it did not fail, else to the newest good release that
-// every server has. A slot that still runs its release is healthy, and moved to
-// at once.
+// aim chooses where a rollback goes: to the release that was asked for, else to
+// the one in the idle slot, if every server has it there and it is not bad, else
+// to the newest good release that every server has. A slot that still runs its
+// release is healthy, and moved to at once.
 func (r *rollout) aim(ctx context.Context) error {
 	if r.first {
 		return errors.New("nothing serves yet, so there is nothing to go back from")
+	}
+	if r.To != "" {
+		return r.aimAt(ctx, r.To)
 	}
 	past, err := r.past(ctx)
 	if err != nil {
 		return err
 	}
-	if r.inSlot(r.formerID) && !failed(past.Deploys, r.formerID) {
+	marks, err := r.bad(ctx)
+	if err != nil {
+		return err
+	}
+	_, marked := marks[r.formerID]
+	if r.inSlot(r.formerID) && !marked && !failed(past.Deploys, r.formerID) {
 		r.toID = r.formerID
 		return r.isWarm(ctx)
 	}
-	return r.search(ctx, past.Deploys)
+	return r.search(ctx, past.Deploys, marks)
+}
+
+// aimAt aims at one release, which every server must have. It may be marked bad:
+// someone asks for it.
+func (r *rollout) aimAt(ctx context.Context, id string) error {
+	if id == r.fromID {
+		return fmt.Errorf("%s serves %s already", r.from.Name, id)
+	}
+	have, err := r.releasesOn(ctx)
+	if err != nil {
+		return err
+	}
+	if lacking := r.lacking(have, id); len(lacking) > 0 {
+		return fmt.Errorf("release %s is not on %s; %s goes on serving %s", id, strings.Join(lacking, ", "), r.from.Name, r.fromID)
+	}
+	r.toID = id
+	if r.inSlot(id) {
+		return r.isWarm(ctx)
+	}
+	r.repoint = true
+	return nil
 }
 
 // inSlot reports whether the idle slot of every server holds that release.
@@ -50,9 +79,9 @@ func failed(deploys []state.Deploy, id string) bool {
 }
 
 // search aims at the newest release of the past that succeeded, is not the one
-// that serves, and lies whole on every server. Of those that lie on some only it
-// says where they are missing.
-func (r *rollout) search(ctx context.Context, deploys []state.Deploy) error {
+// that serves, is not marked bad, and lies whole on every server. Of those that are
+// passed over it says why.
+func (r *rollout) search(ctx context.Context, deploys []state.Deploy, marks map[string]release.Mark) error {
 	have, err := r.releasesOn(ctx)
 	if err != nil {
 		return err
@@ -66,16 +95,19 @@ func (r *rollout) search(ctx context.Context, deploys []state.Deploy) error {
 		}
 		seen[id] = true
 		lacking := r.lacking(have, id)
-		if len(lacking) == 0 {
+		mark, bad := marks[id]
+		switch {
+		case bad:
+			skipped = append(skipped, fmt.Sprintf("%s is bad (%s)", id, mark.Reason))
+		case len(lacking) == 0:
 			r.toID, r.repoint = id, true
 			return nil
-		}
-		if len(lacking) < len(r.fleet.apps) {
+		case len(lacking) < len(r.fleet.apps):
 			skipped = append(skipped, fmt.Sprintf("%s is not on %s", id, strings.Join(lacking, ", ")))
 		}
 	}
 	if skipped != nil {
-		return fmt.Errorf("no release to go back to is on every server: %s; %s goes on serving %s", strings.Join(skipped, "; "), r.from.Name, r.fromID)
+		return fmt.Errorf("no good release to go back to is on every server: %s; %s goes on serving %s; turnout rollback -to RELEASE goes to a certain one", strings.Join(skipped, "; "), r.from.Name, r.fromID)
 	}
 	return fmt.Errorf("slot %s holds no release to go back to; %s goes on serving %s", r.to.Name, r.from.Name, r.fromID)
 }

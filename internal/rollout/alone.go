@@ -28,12 +28,15 @@ func alone(ctx context.Context, o state.Orphan) error {
 	if err := json.Unmarshal(o.Entries[0].Alone, &sites); err != nil {
 		return fmt.Errorf("alone: journal: %w", err)
 	}
+	if len(sites) == 0 { // it stands in for a load balancer, and has nothing that it could move
+		return nil
+	}
 	from := value.Name(o.Entries[0].From)
 	here := machine.NewLocal("here")
 	defer here.Close()
 	for _, site := range sites {
 		if err := takes(ctx, proxy.Selection{Site: site, Slot: from}); err != nil {
-			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Config, from, err)
+			return fmt.Errorf("alone: %s: %s does not take requests, so traffic stays where it is: %w", site.Place(), from, err)
 		}
 	}
 	errs := []error{o.Back()}

@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		serveApp()
 	case "run":
 		runAndDie()
+	case "run with agents":
+		runAndDieWithAgents()
 	case "agent":
 		serveAgent()
 	case "run on hosts":

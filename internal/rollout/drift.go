@@ -38,8 +38,10 @@ func (r *rollout) at(host named, text string) string {
 }
 
 func driftOf(e *edge, from *spec.Slot, fromID string) []string {
-	live, config := e.live, e.site.Config
+	live, config := e.live, e.site.Place()
 	switch {
+	case live.Header == nil && e.proxy.Balancer != nil:
+		return nil // what it serves was put there by others, and stays until the first deploy has been watched
 	case live.Header == nil && live.Running == nil:
 		return nil
 	case live.Header == nil:
@@ -52,15 +54,28 @@ func driftOf(e *edge, from *spec.Slot, fromID string) []string {
 	switch {
 	case live.Running == nil:
 		all = append(all, fmt.Sprintf("%s does not answer for this site: %s", e.site.Kind, live.Trouble))
+	case live.Running.ID != live.Header.ID && e.proxy.Balancer != nil:
+		all = append(all, fmt.Sprintf("%s or its target groups were changed by hand since the last deploy", config))
 	case live.Running.ID != live.Header.ID:
 		all = append(all, fmt.Sprintf("%s serves configuration %s, the file has %s: it was not reloaded since", e.site.Kind, live.Running.ID, live.Header.ID))
 	case live.Running.Slot != live.Active:
 		all = append(all, fmt.Sprintf("%s serves %s, the record beside its configuration says %s", e.site.Kind, live.Running.Slot, live.Active))
 	}
+	if e.proxy.Balancer != nil && live.Share > 0 {
+		all = append(all, fmt.Sprintf("%d %% of the requests go to %s, and no run has left it so", live.Share, e.otherThan(live.Active)))
+	}
 	if from != nil && live.Header.Releases[from.Name] != fromID {
 		all = append(all, fmt.Sprintf("slot %s holds %s, the configuration was written for %s", from.Name, or(fromID, "nothing"), or(live.Header.Releases[from.Name], "nothing")))
 	}
 	return all
+}
+
+// otherThan is the slot beside one.
+func (e *edge) otherThan(slot value.Name) value.Name {
+	if e.site.Pools[0].Slot == slot {
+		return e.site.Pools[1].Slot
+	}
+	return e.site.Pools[0].Slot
 }
 
 // membership says which servers are new to the environment and which have left it.

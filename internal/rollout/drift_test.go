@@ -129,7 +129,7 @@ func TestProxyThatIsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, proxy.NGINX)
 	w.proxy.Kill()
-	w.refused("reload")
+	w.refused("survey: local: nginx does not run: ")
 	if _, err := os.Stat(w.config()); !os.IsNotExist(err) {
 		t.Errorf("the configuration was left: %v", err)
 	}

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,6 +71,9 @@ func (r *rollout) drain(ctx context.Context) (string, error) {
 	if r.first || r.Hurried { // there is no time to wait for connections, so the slot stays up for them
 		return "", nil
 	}
+	if r.fleet.uncounted() {
+		return r.drainUncounted(ctx)
+	}
 	return r.letGo(ctx, r.from) + r.retire(ctx), nil
 }
 
@@ -88,6 +92,31 @@ func (r *rollout) letGo(ctx context.Context, slot *spec.Slot) string {
 		text += fmt.Sprintf(", %d left", after)
 	}
 	return text
+}
+
+// drainUncounted lets requests under way end that nobody counts: where the old slot
+// is stopped, all of the time that the spec gives.
+func (r *rollout) drainUncounted(ctx context.Context) (string, error) {
+	if r.Environment.KeepPrevious == spec.Warm {
+		return string(r.from.Name) + strings.TrimPrefix(r.retire(ctx), "; it"), nil
+	}
+	if !r.sitOut(ctx) {
+		return fmt.Sprintf("%s stays up: it may have requests under way, which AWS does not count", r.from.Name), nil
+	}
+	return fmt.Sprintf("%s had %s for its last requests, which AWS does not count", r.from.Name, r.Environment.Drain) + r.retire(ctx), nil
+}
+
+// sitOut lets all the time pass that the spec gives to requests under way, and
+// reports whether it has.
+func (r *rollout) sitOut(ctx context.Context) bool {
+	timer := time.NewTimer(r.Environment.Drain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // drained polls until nothing is connected to a slot any more and returns what is
@@ -139,8 +168,10 @@ func (r *rollout) retire(ctx context.Context) string {
 	return "; it is stopped"
 }
 
-// cleanUp removes the oldest releases, never one that a slot refers to.
+// cleanUp marks what has turned out bad and removes the oldest releases, never one
+// that a slot refers to.
 func (r *rollout) cleanUp(ctx context.Context) (string, error) {
+	r.remark(context.WithoutCancel(ctx))
 	var removed atomic.Int64
 	err := together(context.WithoutCancel(ctx), r.fleet.apps, func(ctx context.Context, a *app) error {
 		pruned, err := perform(ctx, r, a.host, release.Prune, release.Pruning{

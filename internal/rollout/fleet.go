@@ -26,7 +26,8 @@ type host struct {
 	server  *spec.Server
 	machine machine.Machine
 	err     error  // why there is no session
-	front   bool   // it has a proxy of the environment
+	front   bool   // it keeps the journal: it has a proxy of the environment, or stands in for a load balancer
+	calls   bool   // it calls AWS for a load balancer
 	dir     string // of the lock, the epoch and the journal
 	decided bool   // "decided" may stand in its journal
 
@@ -53,6 +54,7 @@ type edge struct {
 	*host
 	proxy     *spec.Proxy
 	site      proxy.Site
+	among     int                   // load balancers of the environment
 	addresses map[value.Name]string // of each application server, as this host sees it
 	live      proxy.Live            // as the survey found it
 	course
@@ -74,6 +76,18 @@ type course struct {
 }
 
 func (e *edge) undoing() *undo { return &e.undo }
+
+// Name is that of the host, or of the load balancer: where there are several, of
+// its listener or rule.
+func (e *edge) Name() string {
+	switch {
+	case e.proxy.Balancer == nil:
+		return e.host.Name()
+	case e.among > 1:
+		return e.proxy.Balancer.Resource.Resource()
+	}
+	return "load balancer " + e.proxy.Balancer.Resource.Named()
+}
 
 // serving reports whether the proxy has sent requests to a slot when it was looked
 // at.
@@ -111,12 +125,16 @@ func reach(ctx context.Context, r Request) *fleet {
 		return hosts[server.Name]
 	}
 	for _, server := range r.Environment.Servers {
-		add(server)
+		add(server).front = balanced(r.Environment)
 	}
 	for _, p := range r.Environment.Proxies {
 		for _, server := range p.Servers {
 			h := add(server)
-			h.front, h.dir = true, string(r.Environment.StateDir)
+			h.calls = h.calls || p.Balancer != nil
+			if p.Balancer == nil || !h.front { // a server of the application keeps its directory
+				h.dir = string(r.Environment.StateDir)
+			}
+			h.front = true
 		}
 	}
 	_ = together(ctx, all, func(ctx context.Context, h *host) error {
@@ -159,6 +177,9 @@ func assemble(env *spec.Environment, hosts map[value.Name]*host, all []*host) *f
 			}
 		}
 	}
+	for _, e := range f.balancers() {
+		e.among = len(f.balancers())
+	}
 	return f
 }
 
@@ -176,6 +197,9 @@ func (e *edge) locate(ctx context.Context, r Request) error {
 	e.addresses, e.site = found, site(r.Environment, e.proxy, pools, r.Templates[e.proxy.Template])
 	if r.Canary != nil { // also one that the spec does not have
 		e.site.Canary = splitter(&r.Canary.Split)
+	}
+	if e.site.Balancer != nil {
+		e.site.Balancer.Instances = instances(e.proxy, found)
 	}
 	return err
 }

@@ -139,11 +139,19 @@ func (r *rollout) claim(h *host) state.Claim {
 // reign begins this run's epoch on all hosts: from then on nobody else's writes
 // are let in.
 func (r *rollout) reign(ctx context.Context, hosts []*host, standing []protocol.Epoch) error {
-	r.epoch = protocol.Next(r.Run.ID, standing...)
-	return together(ctx, hosts, func(ctx context.Context, h *host) error {
+	tagged, err := r.fleet.standing(ctx)
+	if err != nil {
+		return err
+	}
+	r.epoch = protocol.Next(r.Run.ID, append(standing, tagged...)...)
+	err = together(ctx, hosts, func(ctx context.Context, h *host) error {
 		_, err := state.BeginEpoch.On(ctx, h.machine, state.Reign{Dir: h.dir, Epoch: r.epoch})
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return r.claimBalancers(ctx)
 }
 
 // unlock gives the lock back everywhere. It is free in any case when the

@@ -18,7 +18,8 @@ func Operations() []machine.Handler {
 		machine.Handle(acquire), machine.Handle(state.BeginEpoch), machine.Handle(state.Release), machine.Handle(state.LockStatus),
 		machine.Handle(state.Journal), machine.Handle(state.History), machine.Handle(state.Say), machine.Handle(state.Heard),
 		machine.Handle(state.Guarded(state.Append)), machine.Handle(state.Guarded(state.Finish)), machine.Handle(state.Guarded(state.Record)),
-		machine.Handle(release.Slots), machine.Handle(release.List),
+		machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Bad), machine.Handle(release.Fits),
+		machine.Handle(state.Guarded(release.Blame)), machine.Handle(state.Guarded(release.Acquit)),
 		machine.Handle(state.Guarded(release.Receive)), machine.Handle(state.Guarded(release.Point)), machine.Handle(state.Guarded(release.Prune)),
 		machine.Handle(state.Guarded(machine.Run)), machine.Handle(machine.Tail),
 		machine.Handle(health.Await), machine.Handle(health.Once),
@@ -26,6 +27,7 @@ func Operations() []machine.Handler {
 		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve), machine.Handle(proxy.Connections),
 		machine.Handle(state.Guarded(proxy.Put)), machine.Handle(state.Guarded(proxy.Select)), machine.Handle(state.Guarded(proxy.Restore)),
 		machine.Handle(state.Guarded(proxy.Share)), machine.Handle(proxy.Counters),
+		machine.Handle(proxy.Standing), machine.Handle(state.Guarded(proxy.Claim)),
 	}
 }
 
@@ -35,9 +37,15 @@ func perform[Req, Res any](ctx context.Context, r *rollout, h *host, op machine.
 }
 
 // announce is perform of what the journal has to know first.
-func announce[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
+func announce[Req, Res any](ctx context.Context, r *rollout, h *host, entry *state.Entry, op machine.Op[Req, Res], request Req) (Res, error) {
+	if h.calls {
+		if err := r.foretell(ctx, h, entry); err != nil {
+			var none Res
+			return none, err
+		}
+	}
 	o := order(r, h, request)
-	o.Entry = r.entry(kind)
+	o.Entry = entry
 	return state.Guarded(op).On(ctx, h.machine, o)
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
 )
 
@@ -30,6 +32,9 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 		}
 		return nil, err
 	}
+	if err := r.fleet.stopped(); err != nil {
+		view.Problems = append(view.Problems, err.Error())
+	}
 	if request.Rollback {
 		if err := r.aim(ctx); err != nil {
 			view.Problems = append(view.Problems, err.Error())
@@ -39,16 +44,29 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	if r.from != nil {
 		view.From = string(r.from.Name)
 	}
-	view.Drift, view.Changes = r.drift(), r.membership()
+	if err := r.room(ctx); err != nil {
+		view.Problems = append(view.Problems, err.Error())
+	}
+	view.Drift, view.Changes, view.Live = r.drift(), r.membership(), r.facts()
 	r.changes(view)
 	return view, nil
+}
+
+// room finds out whether the release fits onto every server, where it is there to
+// be measured: a pipeline may have to make it first.
+func (r *rollout) room(ctx context.Context) error {
+	if r.Rollback || errors.Is(release.CheckSource(r.Release), fs.ErrNotExist) {
+		return nil
+	}
+	layout := release.Layout{Root: string(r.Environment.Root), Shared: r.Environment.Shared}
+	return release.Room(ctx, r.fleet.machines(), layout, r.Release)
 }
 
 // configs are the paths of the files that proxies are given, each once.
 func (f *fleet) configs() string {
 	var all []string
 	for _, e := range f.edges {
-		if path := string(e.site.Config); !slices.Contains(all, path) {
+		if path := e.site.Place(); !slices.Contains(all, path) {
 			all = append(all, path)
 		}
 	}
@@ -59,6 +77,10 @@ func (f *fleet) configs() string {
 func (f *fleet) proxyNames() []string {
 	var all []string
 	for _, e := range f.edges {
+		if e.proxy.Balancer != nil {
+			all = append(all, e.Name())
+			continue
+		}
 		all = append(all, fmt.Sprintf("%s on %s", e.site.Kind, e.Name()))
 	}
 	return all
@@ -75,7 +97,7 @@ func (r *rollout) changes(view *plan.Preview) {
 		}
 		e.install.Rendered = rendered
 		running := e.live.Running
-		reloads[e] = e.live.Body != rendered.Body || running == nil || running.ID != rendered.ID
+		reloads[e] = e.proxy.Balancer == nil && (e.live.Body != rendered.Body || running == nil || running.ID != rendered.ID)
 		view.Reload = view.Reload || reloads[e]
 	}
 	view.Diff = r.fleet.diff()
@@ -88,7 +110,7 @@ func (f *fleet) diff() string {
 		if e.install.Rendered.ID == "" {
 			return ""
 		}
-		return diff(e.live.Body, e.install.Rendered.Body, string(e.site.Config))
+		return diff(e.live.Body, e.install.Rendered.Body, e.site.Place())
 	}), "\n")
 }
 
@@ -120,6 +142,8 @@ func (f *fleet) alike(colon string, textOf func(*edge) string) []string {
 // reload closes idle keep-alive connections (docs/switch.md).
 func cost(kind proxy.Kind, reload bool) string {
 	switch {
+	case kind == proxy.AWSELB:
+		return "one call moves the requests: no connection is closed, no request is lost"
 	case !reload:
 		return "no reload: no connection is closed, no request is lost"
 	case kind == proxy.HAProxy:
@@ -148,6 +172,9 @@ func Sites(ctx context.Context, env *spec.Environment, templates map[string]stri
 	}
 	var all []Site
 	for _, p := range env.Proxies {
+		if p.Balancer != nil {
+			continue // it has no configuration
+		}
 		for _, server := range p.Servers {
 			all = append(all, Site{Server: string(server.Name), Site: site(env, p, pools, templates[p.Template])})
 		}

@@ -33,16 +33,20 @@ func (r *rollout) startProbers(ctx context.Context, which func(*edge) bool) erro
 }
 
 // probeKey names the prober of one proxy; a machine may have several proxies.
-func (e *edge) probeKey() string { return string(e.site.Config) }
+func (e *edge) probeKey() string { return e.site.Place() }
 
 // target is what the prober asks of one proxy.
 func (r *rollout) target(e *edge) probe.Target {
+	door := e.door()
 	target := probe.Target{
-		Key: e.probeKey(), Address: e.site.Listen.Local(), Host: string(e.site.Hostname),
+		Key: e.probeKey(), Address: door.Address, TLS: door.TLS, Host: string(e.site.Hostname),
 		Path: "/", Rate: r.Environment.Probe,
 	}
 	if check := r.Environment.Health.HTTP; check != nil {
 		target.Path, target.Status = string(check.Path), check.Status
+	}
+	if door.Login {
+		target.Status = nil // the way to the login is an answer too
 	}
 	return target
 }

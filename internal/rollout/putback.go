@@ -35,6 +35,9 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 		return &strandedError{cause: cause, undo: err, now: r.whereabouts()}
 	}
 	r.account.putBack = true
+	if !r.Rollback {
+		r.blame(ctx, r.toID, blamed(cause))
+	}
 	return errors.Join(cause, r.finish(ctx, event.Failed, cause))
 }
 

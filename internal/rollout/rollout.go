@@ -14,6 +14,7 @@ import (
 
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
@@ -32,11 +33,13 @@ const (
 type Request struct {
 	Environment *spec.Environment
 	Release     string       // directory or archive to ship; unused in a rollback
-	Rollback    bool         // go back to the release in the other slot
+	Rollback    bool         // go back to an earlier release
+	To          string       // that a rollback goes to; empty: the newest good one
 	Canary      *spec.Canary // nil: all traffic moves in one step
 	// Hurried leaves out the watch and the drain: the run was cancelled and has
 	// seconds left to put traffic back to a slot that served a moment ago.
 	Hurried bool
+	Planned []plan.Fact // what must be live for the switch to start; nil: anything
 	Pos     spec.Pos
 
 	Run      Identity
@@ -170,10 +173,11 @@ func (r *rollout) notice(level event.Level, text, hint string) {
 // site returns what the proxy on one host renders from.
 func site(env *spec.Environment, p *spec.Proxy, pools []proxy.Pool, template string) proxy.Site {
 	return proxy.Site{
-		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, Hostname: p.Hostname, Pools: pools,
+		Env: env.Name, Kind: proxy.Kind(p.Kind), Listen: p.Listen, TLS: (*proxy.TLS)(p.TLS), Hostname: p.Hostname, Pools: pools,
 		Config: p.Config, Main: p.Main, Socket: p.Socket, ErrorLog: p.ErrorLog, StateDir: env.StateDir,
-		Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
-		Canary: splitter(env.Split), AccessLog: p.Access,
+		Container: p.Container, Check: p.Check, Reload: p.Reload, Template: template, TemplateName: p.Template,
+		Balancer: balancer(p),
+		Canary:   splitter(env.Split), AccessLog: p.Access,
 	}
 }
 

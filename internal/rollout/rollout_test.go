@@ -278,6 +278,25 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 
 // TestSuperseded has deploys wait for the lock while another run deploys. One that
 // began before that run does nothing; one that began later, and a rollback, go on.
+// TestAPlanIsHeldAgainstWhatIsLive has something move between the last look and
+// the lock.
+func TestAPlanIsHeldAgainstWhatIsLive(t *testing.T) {
+	w := newWorld(t, "nginx")
+	w.deployUnwatched("v1")
+	request := w.request(writeRelease(t, testRelease{Version: "v2"}))
+	view, err := Preview(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deployUnwatched("v3")
+	request.Planned = view.Live
+	result := Run(t.Context(), request)
+	if result.Outcome != event.Failed || !strings.Contains(result.Reason, "serves: was blue, is green") {
+		t.Errorf("%s: %s; want a refusal that says what moved", result.Outcome, result.Reason)
+	}
+	w.serves("v3")
+}
+
 func TestSuperseded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "nginx")

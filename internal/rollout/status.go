@@ -8,28 +8,30 @@ import (
 
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/state"
 )
 
 // Status is what serves now in one environment, and what is known of it.
 type Status struct {
-	Environment string            `json:"environment"`
-	Proxy       string            `json:"proxy"`
-	URL         string            `json:"url"`
-	Serving     string            `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
-	Release     string            `json:"release,omitempty"`
-	Share       int               `json:"share_percent,omitempty"` // of the requests, that the other slot gets in a canary; the most where proxies differ
-	Slots       map[string]string `json:"slots"`                   // release in each slot, on most servers
-	Healthy     map[string]bool   `json:"healthy"`                 // each slot, asked now, on every server that has it
-	Servers     []ServerStatus    `json:"servers,omitempty"`       // where there are several machines
-	Proxies     []ProxyStatus     `json:"proxies,omitempty"`       // likewise
-	Unreached   []string          `json:"unreached,omitempty"`     // servers that can't be asked, and why; the rest is of the others
-	Drift       []string          `json:"drift,omitempty"`         // what is not as the last run left it
-	Changes     []string          `json:"changes,omitempty"`       // servers that have joined or left since the last deploy
-	Unsettled   string            `json:"unsettled,omitempty"`     // run that was interrupted
-	Holder      *state.Holder     `json:"holder,omitempty"`        // who deploys now
-	Step        string            `json:"step,omitempty"`          // what the holder has begun last
-	History     []state.Deploy    `json:"history,omitempty"`       // newest first
+	Environment string                  `json:"environment"`
+	Proxy       string                  `json:"proxy"`
+	URL         string                  `json:"url"`
+	Serving     string                  `json:"serving,omitempty"` // slot; empty: nothing was deployed yet
+	Release     string                  `json:"release,omitempty"`
+	Share       int                     `json:"share_percent,omitempty"` // of the requests, that the other slot gets in a canary; the most where proxies differ
+	Slots       map[string]string       `json:"slots"`                   // release in each slot, on most servers
+	Healthy     map[string]bool         `json:"healthy"`                 // each slot, asked now, on every server that has it
+	Servers     []ServerStatus          `json:"servers,omitempty"`       // where there are several machines
+	Proxies     []ProxyStatus           `json:"proxies,omitempty"`       // likewise
+	Unreached   []string                `json:"unreached,omitempty"`     // servers that can't be asked, and why; the rest is of the others
+	Drift       []string                `json:"drift,omitempty"`         // what is not as the last run left it
+	Changes     []string                `json:"changes,omitempty"`       // servers that have joined or left since the last deploy
+	Bad         map[string]release.Mark `json:"bad,omitempty"`           // releases that a rollback passes over, and why
+	Unsettled   string                  `json:"unsettled,omitempty"`     // run that was interrupted
+	Holder      *state.Holder           `json:"holder,omitempty"`        // who deploys now
+	Step        string                  `json:"step,omitempty"`          // what the holder has begun last
+	History     []state.Deploy          `json:"history,omitempty"`       // newest first
 }
 
 // ServerStatus is one server of the application.
@@ -75,6 +77,7 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 	default:
 		status.Drift, status.Changes = r.drift(), r.membership()
 	}
+	status.URL = r.url()
 	if r.from != nil {
 		status.Serving, status.Release = string(r.from.Name), r.fromID
 	}
@@ -82,6 +85,9 @@ func Inspect(ctx context.Context, request Request) (*Status, error) {
 		status.Share = max(status.Share, share(e.live))
 	}
 	if err := r.examine(ctx, status); err != nil {
+		return nil, err
+	}
+	if status.Bad, err = r.bad(ctx); err != nil {
 		return nil, err
 	}
 	return status, r.remember(ctx, status)
@@ -172,8 +178,8 @@ func share(live proxy.Live) int {
 
 // lockHolder is who holds the lock on any proxy host; nil where nobody does.
 func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
-	grants, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Grant, error) {
-		grant, err := state.LockStatus.On(ctx, e.machine, string(r.Environment.StateDir))
+	grants, err := gather(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) (state.Grant, error) {
+		grant, err := state.LockStatus.On(ctx, h.machine, h.dir)
 		if err != nil {
 			err = fmt.Errorf("lock: %w", err)
 		}
@@ -190,8 +196,8 @@ func (r *rollout) lockHolder(ctx context.Context) (*state.Holder, error) {
 // past is the history of the environment, newest first: every proxy host keeps
 // one, and one of them may have missed a deploy.
 func (r *rollout) past(ctx context.Context) (state.Past, error) {
-	pasts, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (state.Past, error) {
-		past, err := state.History.On(ctx, e.machine, string(r.Environment.StateDir))
+	pasts, err := gather(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) (state.Past, error) {
+		past, err := state.History.On(ctx, h.machine, h.dir)
 		if err != nil {
 			err = fmt.Errorf("history: %w", err)
 		}

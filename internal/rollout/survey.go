@@ -1,10 +1,10 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/org/deploy-action/internal/event"
@@ -15,12 +15,15 @@ import (
 )
 
 // errForeign is a configuration file that we did not write.
-var errForeign = errors.New("was not written by turnout; move it away, or give the proxy block another config path")
+var errForeign = errors.New("move it away, or give the proxy block another config path")
 
 // survey reads what serves now and what the slots hold, decides which way the
 // switch goes, and reports what is not as the last run left it.
 func (r *rollout) survey(ctx context.Context) (string, error) {
 	if err := r.look(ctx); err != nil {
+		return "", err
+	}
+	if err := r.fleet.stopped(); err != nil {
 		return "", err
 	}
 	newer, err := r.supersededBy(ctx)
@@ -30,6 +33,9 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 	if newer != "" {
 		r.superseded = fmt.Errorf("%w by %s, which began later and deployed %s while this run waited for the lock", errSuperseded, newer, r.Environment.Name)
 		return r.superseded.Error(), nil
+	}
+	if err := r.checkPlanned(); err != nil {
+		return "", err
 	}
 	for _, drift := range r.drift() {
 		r.notice(event.Warning, drift, "")
@@ -41,8 +47,8 @@ func (r *rollout) survey(ctx context.Context) (string, error) {
 		if err := r.aim(ctx); err != nil {
 			return "", err
 		}
-	} else if err := checkSource(r.Release); err != nil {
-		return "", err
+	} else if err := release.CheckSource(r.Release); err != nil {
+		return "", fmt.Errorf("release: %w", err)
 	}
 	if r.first {
 		return fmt.Sprintf("nothing serves yet; first release goes to %s", r.to.Name), nil
@@ -69,6 +75,18 @@ func (r *rollout) look(ctx context.Context) error {
 	return nil
 }
 
+// stopped is an error for proxies that don't run: they could not take up what a
+// switch gives them. It says so before anything is shipped or started.
+func (f *fleet) stopped() error {
+	var errs []error
+	for _, e := range f.edges {
+		if e.live.Stopped != "" {
+			errs = append(errs, on(e, fmt.Errorf("%s; start it, then try again", e.live.Stopped)))
+		}
+	}
+	return joined(errs)
+}
+
 // readSlots reads which release each slot holds on every server.
 func (r *rollout) readSlots(ctx context.Context) error {
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) (err error) {
@@ -84,9 +102,13 @@ func (r *rollout) inspect(ctx context.Context, e *edge) error {
 		return err
 	}
 	if live.Header == nil && live.Edited {
-		return fmt.Errorf("%s %w", e.site.Config, errForeign)
+		return fmt.Errorf("%s was not written by turnout; %w", e.site.Config, errForeign)
 	}
-	e.live, e.site.Version, e.serves = live, live.Version, serving(live)
+	if live.Header != nil && live.Header.Env != e.site.Env {
+		return fmt.Errorf("%s is that of environment %q; %w", e.site.Config, live.Header.Env, errForeign)
+	}
+	e.live, e.serves = live, serving(live)
+	e.site.Version, e.site.IPv6 = live.Version, live.IPv6
 	if r.Rollback && live.Header != nil { // a rollback reloads for nothing that it does not need
 		e.site.Canary = live.Header.Canary
 	}
@@ -104,13 +126,13 @@ func (r *rollout) choose() error {
 	e := r.fleet.edges[i]
 	for _, other := range r.fleet.edges[i:] {
 		if other.serves != "" && other.serves != e.serves {
-			return &disagreement{r.whereabouts()}
+			return cmp.Or(r.fleet.newcomer(), error(&disagreement{r.whereabouts()}))
 		}
 	}
 	r.from = slotNamed(r.Environment, e.serves)
 	if r.from == nil {
 		return on(e, fmt.Errorf("%s serves slot %q, which environment %q no longer has (it has %s and %s); name the slots as before, or take the site out of the proxy and deploy anew",
-			e.site.Config, e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
+			e.site.Place(), e.serves, r.Environment.Name, r.Environment.Slots[0].Name, r.Environment.Slots[1].Name))
 	}
 	r.to = other(r.Environment, r.from)
 	return nil
@@ -223,16 +245,4 @@ func other(env *spec.Environment, slot *spec.Slot) *spec.Slot {
 		return env.Slots[1]
 	}
 	return env.Slots[0]
-}
-
-// checkSource finds out early that there is nothing to ship.
-func checkSource(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("release: %w", err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("release: %s is not a directory", dir)
-	}
-	return nil
 }

@@ -36,6 +36,9 @@ func (r *rollout) prepare(ctx context.Context) (string, error) {
 	if err := together(ctx, r.fleet.edges, r.ready); err != nil {
 		return "", err
 	}
+	if err := together(ctx, r.fleet.edges, r.reachable); err != nil {
+		return "", err
+	}
 	return r.prepared(), nil
 }
 
@@ -43,6 +46,9 @@ func (r *rollout) prepare(ctx context.Context) (string, error) {
 func (r *rollout) prepared() string {
 	var texts []string
 	for _, e := range r.fleet.edges {
+		if e.proxy.Balancer != nil {
+			texts = append(texts, fmt.Sprintf("%s finds every server of %s healthy", e.Name(), r.to.Name))
+		}
 		if e.reloads == 0 {
 			continue
 		}
@@ -77,12 +83,12 @@ func (r *rollout) install(ctx context.Context, e *edge) error {
 	e.undo.push("", func(ctx context.Context) error { return r.proveBack(ctx, e) })
 	back := proxy.Restoration{Site: e.site, Active: r.formerSlot(), Expect: e.install.Expect + 1}
 	if e.live.Exists || e.live.Running == nil { // a file that had been deleted under a serving proxy stays, or the site would go
-		e.undo.push(string(e.site.Config)+" as before", func(ctx context.Context) error {
+		e.undo.push(e.site.Place()+" as before", func(ctx context.Context) error {
 			_, err := perform(ctx, r, e.host, proxy.Restore, back)
 			return err
 		})
 	}
-	installed, err := announce(ctx, r, e.host, state.Install, proxy.Put, e.install)
+	installed, err := announce(ctx, r, e.host, r.entry(state.Install), proxy.Put, e.install)
 	if err != nil {
 		return err
 	}
@@ -159,7 +165,7 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 func (r *rollout) move(ctx context.Context, e *edge) error {
 	r.armBack(e)
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
-	selected, err := announce(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	selected, err := announce(ctx, r, e.host, r.entry(state.Commit), proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
 		return err
 	}
@@ -278,11 +284,12 @@ func describe(live proxy.Live) string {
 
 // healthThrough asks the health path of the new slot at a proxy's real listener.
 func (r *rollout) healthThrough(ctx context.Context, e *edge) error {
-	if r.Environment.Health.HTTP == nil {
+	door := e.door()
+	if r.Environment.Health.HTTP == nil || door.Login { // who has not logged in gets to no slot
 		return nil
 	}
-	check := healthCheck(r.Environment, r.to, e.site.Listen.Local())
-	check.Files, check.TCP, check.Run = nil, false, ""
+	check := healthCheck(r.Environment, r.to, door.Address)
+	check.Files, check.TCP, check.Run, check.HTTP.TLS = nil, false, "", door.TLS
 	check.HTTP.Host = or(r.Environment.Health.HTTP.Host, string(e.site.Hostname))
 	verdict, err := health.Once.On(ctx, e.machine, check)
 	if err == nil && !verdict.Healthy {

@@ -63,6 +63,7 @@ func (r *reader) readEnvironment(e *Environment, b *body) {
 	e.Proxies = b.proxies()
 	health := b.childOrDefault("health", healthShape)
 	b.readSlots(e, health)
+	b.checkBalancers(e)
 	e.Health = b.health(health, e)
 }
 
@@ -230,7 +231,7 @@ func (c *claims) claim(e *Environment, servers []*Server, what string, at hcl.Ra
 			continue
 		}
 		if before != e {
-			c.errorf(at, "Shared between environments", "The %s on the server %q is that of the environment %q at %s:%d,%d: each environment needs its own.", what, server.Name, before.Name, before.Pos.File, before.Pos.Line, before.Pos.Column)
+			c.errorf(at, "Shared between environments", "The %s on the server %q is that of the environment %q at %s: each environment needs its own.", what, server.Name, before.Name, spot(before.Pos))
 			return
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 var (
 	docRow  = regexp.MustCompile("(?m)^\\| (?:`([a-z.]+)`|\\(top\\)) \\| (.*`.*) \\|$")
-	docWord = regexp.MustCompile("`([a-z_]+)`")
+	docWord = regexp.MustCompile("`([a-z0-9_]+)`")
 )
 
 // TestExportIsDocumented holds the fields that docs/export.md lists against those
@@ -54,7 +54,7 @@ func collectFields(object map[string]any, name string, have map[string][]string)
 		if !slices.Contains(have[name], field) {
 			have[name] = append(have[name], field)
 		}
-		if slices.Contains([]string{"locals", "env", "matrix", "default"}, field) {
+		if slices.Contains([]string{"locals", "env", "matrix", "default", "target_groups", "instances"}, field) {
 			continue
 		}
 		inner := field

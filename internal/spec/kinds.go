@@ -13,12 +13,18 @@ import (
 
 // The kinds of text that attributes take.
 var (
-	hostnames = kind[value.Hostname]{"Invalid host name", plain, value.ParseHostname}
-	paths     = kind[value.Path]{"Invalid path", plain, value.ParsePath}
-	sockets   = kind[value.Path]{"Invalid socket", plain, value.ParseSocket}
-	urlPaths  = kind[value.URLPath]{"Invalid URL path", plain, value.ParseURLPath}
-	patterns  = kind[string]{"Invalid regular expression", plain, parsePattern}
-	relatives = kind[string]{"Invalid path", plain, parseRelative}
+	hostnames  = kind[value.Hostname]{"Invalid host name", plain, value.ParseHostname}
+	paths      = kind[value.Path]{"Invalid path", plain, value.ParsePath}
+	sockets    = kind[value.Path]{"Invalid socket", plain, value.ParseSocket}
+	urlPaths   = kind[value.URLPath]{"Invalid URL path", plain, value.ParseURLPath}
+	patterns   = kind[string]{"Invalid regular expression", plain, parsePattern}
+	containers = kind[value.Container]{"Invalid container", plain, value.ParseContainer}
+	relatives  = kind[string]{"Invalid path", plain, parseRelative}
+	listeners  = kind[value.ARN]{"Invalid ARN", plain, value.ParseListenerARN}
+	rules      = kind[value.ARN]{"Invalid ARN", plain, value.ParseRuleARN}
+	groupARNs  = kind[value.ARN]{"Invalid ARN", plain, value.ParseTargetGroupARN}
+	instances  = kind[string]{"Invalid instance", plain, value.ParseInstance}
+	endpoints  = kind[string]{"Invalid endpoint", plain, value.ParseEndpoint}
 )
 
 func parsePattern(s string) (string, error) {

@@ -32,8 +32,11 @@ func unreadable(path string, err error) Problems {
 func Parse(src []byte, name string, o Options) (*Spec, Problems) {
 	r := newReader(src, name, o)
 	root := r.syntax()
-	r.normal.root = root
 	r.rename(root)
+	if o.Machines {
+		root = r.withoutWork(root)
+	}
+	r.normal.root = root
 	r.readTurnout(root)
 	r.readVariables(root)
 	r.readLocals(root)

@@ -41,6 +41,10 @@ type Options struct {
 	GitHub  map[string]string   // fields of the github object: sha, ref, actor, …
 	Version string              // of turnout, for required_version
 	CPUs    int                 // default of max_parallel
+
+	// Machines leaves out tasks, pipelines and previews, and with them the
+	// variables that nothing else reads: these need no value.
+	Machines bool
 }
 
 // Assignment gives a variable a value.

@@ -12,15 +12,21 @@ import (
 var proxyShapes = map[ProxyKind]shape{
 	NGINX: {
 		labels:     []string{"kind"},
-		attributes: []string{"servers", "listen", "hostname", "config", "main", "error_log", "access_log", "template", "check", "reload"},
+		attributes: []string{"servers", "listen", "hostname", "config", "main", "error_log", "access_log", "template", "container", "check", "reload"},
 		required:   []string{"listen", "config"},
+		singles:    []string{"tls"},
 	},
 	HAProxy: {
 		labels:     []string{"kind"},
-		attributes: []string{"servers", "listen", "hostname", "config", "main", "socket", "template", "check", "reload"},
+		attributes: []string{"servers", "listen", "hostname", "config", "main", "socket", "template", "container", "check", "reload"},
 		required:   []string{"listen", "config"},
+		singles:    []string{"tls"},
 	},
-	AWSELB: {labels: []string{"kind"}, attributes: []string{"listen", "hostname"}, required: []string{"listen"}},
+	AWSELB: {
+		labels:     []string{"kind"},
+		attributes: []string{"servers", "hostname", "listener_arn", "rule_arn", "target_groups", "instances", "endpoint"},
+		required:   []string{"target_groups"},
+	},
 }
 
 // proxies reads the proxy blocks of an environment.
@@ -45,16 +51,22 @@ func (b *body) proxy(block *hclsyntax.Block, without []string) *Proxy {
 	inner := b.within(block, s)
 	p := &Proxy{
 		Kind: kind, Pos: b.pos(block.TypeRange),
-		Servers:  inner.serversOrLocal("servers"),
-		Listen:   inner.listen(),
-		Hostname: parsed(inner, "hostname", hostnames, ""),
-		Config:   parsed(inner, "config", paths, ""),
-		Main:     parsed(inner, "main", paths, mainFiles[kind]),
-		Template: inner.filled("template"),
-		Check:    inner.command("check"),
-		Reload:   inner.command("reload"),
+		Servers:   inner.serversOrLocal("servers"),
+		Listen:    inner.listen(),
+		Hostname:  parsed(inner, "hostname", hostnames, ""),
+		Config:    parsed(inner, "config", paths, ""),
+		Main:      parsed(inner, "main", paths, mainFiles[kind]),
+		Template:  inner.filled("template"),
+		Container: parsed(inner, "container", containers, ""),
+		Check:     inner.command("check"),
+		Reload:    inner.command("reload"),
 	}
 	inner.channels(p)
+	if kind == AWSELB {
+		p.Balancer = inner.balancer(p)
+		return p
+	}
+	p.TLS = inner.tls(p)
 	return p
 }
 
@@ -127,4 +139,5 @@ func (c *claims) claimProxy(e *Environment, p *Proxy, block *hclsyntax.Block) {
 	b := &body{reader: c.reader, block: block}
 	c.claim(e, p.Servers, "config "+string(p.Config), b.valueRange("config"))
 	c.claim(e, p.Servers, "state_dir "+string(e.StateDir), b.header())
+	c.claimBalancer(e, p, b)
 }

@@ -28,6 +28,7 @@ type reader struct {
 	ssh      *form            // the ssh block; nil without one
 	grouped  map[*Group]bool  // those begun, and whether they are read to the end
 	local    *Server          // the machine that runs turnout
+	wanted   map[string]bool  // variables that need a value; nil: all
 	normal   *normal          // of the spec
 
 	servers      registry[*Server]

@@ -43,6 +43,7 @@ type Variable struct {
 	Name        string
 	Description string
 	Sensitive   bool
+	Required    bool   // has no default
 	Value       string // as text, for display; empty when Sensitive
 	Pos         Pos
 }
@@ -206,19 +207,39 @@ const (
 
 // Proxy is a load balancer in front of an environment or a preview.
 type Proxy struct {
-	Kind     ProxyKind
-	Servers  []*Server // default: the local machine
-	Listen   value.Listen
-	Hostname value.Hostname // empty: any
-	Config   value.Path     // the file we own
-	Main     value.Path     // the proxy's main file, read before Config
-	Template string         // path of a template of the user's; empty: built in
-	Socket   value.Path     // HAProxy's stats socket
-	ErrorLog value.Path     // where the proxy says why it refused a reload
-	Access   value.Path     // nginx: log of the requests to the site; empty: where the main file says, and nowhere for a canary
-	Check    string         // shell command; empty: built in
-	Reload   string         // shell command; empty: built in
-	Pos      Pos
+	Kind      ProxyKind
+	Servers   []*Server // default: the local machine
+	Listen    value.Listen
+	TLS       *TLS            // nil: plain HTTP
+	Hostname  value.Hostname  // empty: any
+	Config    value.Path      // the file we own
+	Main      value.Path      // the proxy's main file, read before Config
+	Template  string          // path of a template of the user's; empty: built in
+	Socket    value.Path      // HAProxy's stats socket
+	ErrorLog  value.Path      // where the proxy says why it refused a reload
+	Access    value.Path      // nginx: log of the requests to the site; empty: where the main file says, and nowhere for a canary
+	Container value.Container // that the proxy runs in; empty: none
+	Check     string          // shell command; empty: built in
+	Reload    string          // shell command; empty: built in
+	Balancer  *Balancer       // of AWS; nil for a proxy on a machine
+	Pos       Pos
+}
+
+// TLS is how a proxy's listener encrypts. The paths are as the proxy sees them.
+type TLS struct {
+	Certificate value.Path // with its chain; empty: the user's template names it
+	Key         value.Path // empty: in the certificate's file or, for HAProxy, beside it
+	HTTP2       bool
+	Redirect    value.Port // also listens here, in plain HTTP, and sends clients to the TLS listener; 0: not
+}
+
+// Balancer is the part of an Application Load Balancer that an environment is
+// behind. The one server of its proxy is the one that calls AWS.
+type Balancer struct {
+	Resource  value.ARN                // a listener, whose default action is meant, or a rule
+	Groups    map[value.Name]value.ARN // target group of each slot
+	Instances map[value.Name]string    // ID by server; nil: targets are addresses
+	Endpoint  string                   // URL of the API; empty: that of AWS
 }
 
 // Pipeline is a graph of stages.

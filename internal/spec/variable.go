@@ -79,7 +79,7 @@ func (r *reader) readVariable(block *hclsyntax.Block) cty.Value {
 	}
 	r.spec.Variables = append(r.spec.Variables, Variable{
 		Name: v.name, Description: v.textOr("description", "", plain), Sensitive: v.sensitive,
-		Value: v.display(value), Pos: r.pos(block.TypeRange),
+		Required: v.attribute("default") == nil, Value: v.display(value), Pos: r.pos(block.TypeRange),
 	})
 	if v.sensitive {
 		value = value.Mark(sensitive)
@@ -131,7 +131,7 @@ func (v *variable) given() (cty.Value, bool) {
 			return v.assigned(v.o.Vars[i])
 		}
 	}
-	if !hasPreset && v.attribute("default") == nil {
+	if !hasPreset && v.attribute("default") == nil && (v.wanted == nil || v.wanted[v.name]) {
 		v.unset()
 	}
 	return preset, hasPreset

@@ -38,7 +38,7 @@ func identity(o spec.SSHOptions, about *about, l *login) hostIdentity {
 // the user's and the system's files.
 func (d *Dialer) hostKeys(o spec.SSHOptions, about *about, user string, port int) (*hostKeys, error) {
 	if text := o.KnownHosts; strings.ContainsAny(strings.TrimSpace(text), " \t\n") {
-		return d.known.get(text, func() (*hostKeys, error) { return readHostKeys([]source{{"known_hosts of the spec", text}}) })
+		return d.known.get(text, func() (*hostKeys, error) { return readHostKeys([]source{{"known_hosts", text}}) })
 	}
 	files, err := d.knownHostsFiles(o, about, user, port)
 	if err != nil {
@@ -94,7 +94,7 @@ func readHostKeyFiles(paths []string, must bool) (*hostKeys, error) {
 // hostKeys are the host keys of known_hosts texts.
 type hostKeys struct {
 	db     *knownhosts.HostKeyDB
-	places []string // of the lines, from 1 on: "known_hosts of the spec:3"
+	places []string // of the lines, from 1 on: "known_hosts:3"
 }
 
 // readHostKeys reads texts. As in ssh, a line that can't be read counts for

@@ -32,15 +32,19 @@ type Path string
 // has neither query nor fragment.
 type URLPath string
 
+// Container is the name or id of a container, as Docker and Podman allow it.
+type Container string
+
 // Address is what a proxy connects to or listens on: "10.0.1.11:8081",
 // "[::1]:8081" or "unix:/run/shop/blue.sock".
 type Address string
 
 var (
-	namePattern     = regexp.MustCompile(`\A[a-z][a-z0-9_-]{0,62}\z`)
-	hostnamePattern = regexp.MustCompile(`\A(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\z`)
-	pathPattern     = regexp.MustCompile(`\A/[A-Za-z0-9._/-]*\z`)
-	urlPathPattern  = regexp.MustCompile(`\A/[A-Za-z0-9._~/-]{0,200}\z`)
+	namePattern      = regexp.MustCompile(`\A[a-z][a-z0-9_-]{0,62}\z`)
+	hostnamePattern  = regexp.MustCompile(`\A(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\z`)
+	pathPattern      = regexp.MustCompile(`\A/[A-Za-z0-9._/-]*\z`)
+	containerPattern = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\z`)
+	urlPathPattern   = regexp.MustCompile(`\A/[A-Za-z0-9._~/-]{0,200}\z`)
 )
 
 // maxSocketPath is what HAProxy accepts for a unix socket (sun_path less the
@@ -106,6 +110,14 @@ func ParseURLPath(s string) (URLPath, error) {
 		return "", fmt.Errorf("%q is not a URL path: / and up to 200 letters, digits and . _ ~ / - (no query)", s)
 	}
 	return URLPath(s), nil
+}
+
+// ParseContainer returns s as a Container.
+func ParseContainer(s string) (Container, error) {
+	if !containerPattern.MatchString(s) {
+		return "", fmt.Errorf("%q is not the name of a container: a letter or digit, then letters, digits and . _ -", s)
+	}
+	return Container(s), nil
 }
 
 // TCP is the Address of port on host; host is an IPv4 or IPv6 literal.

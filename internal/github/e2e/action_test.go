@@ -4,15 +4,19 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/org/deploy-action/internal/github/githubtest"
 )
 
 const (
@@ -67,6 +71,7 @@ func checkout(t *testing.T) string {
 	}
 	run(t, dir, "go", "mod", "vendor")
 	run(t, dir, "git", "init", "--quiet", "--initial-branch=main")
+	run(t, dir, "git", "remote", "add", "origin", "https://github.com/"+githubtest.Repository)
 	run(t, dir, "git", "add", "--all", "--force")
 	run(t, dir, "git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message=t")
 	return dir
@@ -104,8 +109,20 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// act runs a workflow and returns what it logged.
-func act(t *testing.T, dir, workflow string) (string, error) {
+// proposal is the event of a pull request of the repository itself.
+const proposal = `{"pull_request": {"number": 7, "head": {"sha": "%[2]s", "ref": "better", "repo": {"full_name": %[1]q}},
+  "base": {"ref": "main", "repo": {"full_name": %[1]q}}}, "repository": {"full_name": %[1]q, "default_branch": "main"}}`
+
+// hub is a GitHub that containers reach, at the address that the engine's own
+// network has on this machine.
+func hub(t *testing.T) *githubtest.Server {
+	t.Helper()
+	address := run(t, root, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+	return githubtest.StartAt(t, strings.TrimSpace(address))
+}
+
+// act runs a workflow for pull request 7 of a GitHub and returns what it logged.
+func act(t *testing.T, dir, workflow string, hub *githubtest.Server) (string, error) {
 	t.Helper()
 	host := engine(t)
 	t.Cleanup(func() { // what is left of the build stage, half a gigabyte each time
@@ -120,8 +137,15 @@ func act(t *testing.T, dir, workflow string) (string, error) {
 	if err := os.WriteFile(filepath.Join(config, "act", "actrc"), nil, 0o644); err != nil { // without it, act asks
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, "act", "push", "--workflows", workflow, "--rm", "--pull=false",
-		"--platform", "ubuntu-latest="+jobImage, "--container-daemon-socket", host)
+	event := filepath.Join(config, "event.json")
+	head := strings.TrimSpace(run(t, dir, "git", "rev-parse", "HEAD"))
+	if err := os.WriteFile(event, fmt.Appendf(nil, proposal, githubtest.Repository, head), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "act", "pull_request", "--workflows", workflow, "--rm", "--pull=false",
+		"--platform", "ubuntu-latest="+jobImage, "--container-daemon-socket", host,
+		"--eventpath", event, "--secret", "GITHUB_TOKEN="+githubtest.Token,
+		"--env", "GITHUB_API_URL="+hub.URL, "--env", "GITHUB_GRAPHQL_URL="+hub.URL+"/graphql")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+config, "XDG_CACHE_HOME="+t.TempDir(), "DOCKER_HOST="+host, "NO_COLOR=1")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it removes its containers
@@ -136,10 +160,12 @@ func lastLine(out []byte) string {
 }
 
 // TestAction deploys two releases in one run of the action: blue/green behind a
-// real nginx in its container.
+// real nginx in its container, told on the pull request.
 func TestAction(t *testing.T) {
 	need(t, "act", "docker", "git", "go")
-	log, err := act(t, checkout(t), ".github/workflows/selftest.yml")
+	engine(t)
+	github := hub(t)
+	log, err := act(t, checkout(t), ".github/workflows/selftest.yml", github)
 	if err != nil {
 		t.Fatalf("act: %v\n%s", err, log)
 	}
@@ -157,8 +183,35 @@ func TestAction(t *testing.T) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
+	told(t, github)
+	fitsOntoRunners(t)
 	t.Log(regexp.MustCompile(`\d+ requests, \d+ failed, p99 [^*\n]*`).FindString(log))
 	if t.Failed() {
 		t.Log(log)
+	}
+}
+
+// maxImage is how large the action's image may be unpacked, in bytes: every job
+// of every user builds or pulls it.
+const maxImage = 120e6
+
+// fitsOntoRunners checks the size of the image that act has built.
+func fitsOntoRunners(t *testing.T) {
+	t.Helper()
+	text := strings.TrimSpace(run(t, root, "docker", "image", "inspect", "--format", "{{.Size}}", "act-dockeraction:latest"))
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || size > maxImage {
+		t.Errorf("the image has %s bytes (%v), at most %.0f are allowed", text, err, maxImage)
+	}
+}
+
+// told checks what GitHub was told: one deployment that is live, and one comment.
+func told(t *testing.T, hub *githubtest.Server) {
+	t.Helper()
+	if all := hub.Deployments("shop"); len(all) != 1 || all[0].State() != "success" || all[0].Production {
+		t.Errorf("deployments: %+v", all)
+	}
+	if all := hub.Comments(7); len(all) != 1 || !strings.Contains(all[0].Body, "Now serving: **green (") {
+		t.Errorf("comments: %+v", all)
 	}
 }

@@ -174,6 +174,13 @@ func (p *Proxy) Start() {
 	Await(p.t, p.ready)
 }
 
+// StartWith starts the proxy again after Kill, by another command line.
+func (p *Proxy) StartWith(args ...string) {
+	p.t.Helper()
+	p.args = args
+	p.Start()
+}
+
 // Kill ends all processes of the proxy as a power cut would.
 func (p *Proxy) Kill() {
 	p.t.Helper()

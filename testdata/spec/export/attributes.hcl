@@ -164,25 +164,35 @@ environment "shop" {
     error_log  = "/var/log/error.log"
     access_log = "/var/log/shop.log"
     template   = "shop.tmpl"
+    container  = "edge"
     check      = "true"
     reload     = "echo ${env("HOME")}"
+
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      key         = "/etc/ssl/shop.key"
+      http2       = false
+      redirect    = 80
+    }
   }
 
   proxy "haproxy" {
-    servers  = [server.local]
-    listen   = 81
-    hostname = "*.example.com"
-    config   = "/etc/haproxy/shop.cfg"
-    main     = "/etc/haproxy/main.cfg"
-    socket   = "/run/admin.sock"
-    template = "shop.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
-  }
+    servers   = [server.local]
+    listen    = 81
+    hostname  = "*.example.com"
+    config    = "/etc/haproxy/shop.cfg"
+    main      = "/etc/haproxy/main.cfg"
+    socket    = "/run/admin.sock"
+    template  = "shop.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
 
-  proxy "aws_elb" {
-    listen   = 443
-    hostname = "elb.example.com"
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      http2       = false
+      redirect    = 80
+    }
   }
 
   health {
@@ -201,6 +211,59 @@ environment "shop" {
       body        = "^ok {2}$"
       max_latency = "250ms"
     }
+  }
+}
+
+environment "cloud" {
+  servers       = [server.web, server.bastion]
+  root          = "/srv/cloud"
+  state_dir     = "/var/lib/turnout/cloud"
+  keep_releases = 3
+  drain         = "30s"
+  watch         = "30s"
+  probe         = 20
+  keep_previous = "warm"
+  lock_timeout  = "15m"
+  start_timeout = "1m"
+
+  slot "a" {
+    port = 9081
+  }
+
+  slot "b" {
+    port = 9082
+  }
+
+  proxy "aws_elb" {
+    servers  = [server.local]
+    hostname = "elb.example.com"
+    rule_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
+    instances = {
+      bastion = "i-0123456789abcdef1"
+      web     = "i-0123456789abcdef0"
+    }
+    endpoint = "https://vpce-1.elasticloadbalancing.eu-central-1.vpce.amazonaws.com"
+  }
+
+  proxy "aws_elb" {
+    servers      = [server.local]
+    listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
+  }
+
+  health {
+    tcp           = true
+    interval      = "1s"
+    timeout       = "2s"
+    healthy_after = 3
+    deadline      = "1m"
   }
 }
 
@@ -363,12 +426,19 @@ preview "shop" {
   ttl      = "2d"
 
   proxy "haproxy" {
-    servers  = [server.local]
-    listen   = 80
-    main     = "/etc/haproxy/haproxy.cfg"
-    socket   = "/run/haproxy/admin.sock"
-    template = "preview.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
+    servers   = [server.local]
+    listen    = 80
+    main      = "/etc/haproxy/haproxy.cfg"
+    socket    = "/run/haproxy/admin.sock"
+    template  = "preview.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
+
+    tls {
+      certificate = "/etc/ssl/preview.pem"
+      http2       = false
+      redirect    = 8080
+    }
   }
 }

@@ -174,33 +174,83 @@ environment "shop" {
   }
 
   proxy "nginx" {
-    servers    = [server.local]
-    listen     = "127.0.0.1:8080"
-    hostname   = "Shop.example.com"
-    config     = "/etc/nginx/conf.d/shop.conf"
-    main       = "/etc/nginx/main.conf"
-    error_log  = "/var/log/error.log"
+    servers   = [server.local]
+    listen    = "127.0.0.1:8080"
+    hostname  = "Shop.example.com"
+    config    = "/etc/nginx/conf.d/shop.conf"
+    main      = "/etc/nginx/main.conf"
+    error_log = "/var/log/error.log"
     access_log = "/var/log/shop.log"
-    template   = "shop.tmpl"
-    check      = "true"
-    reload     = "echo ${env("HOME")}"
+    template  = "shop.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "echo ${env("HOME")}"
+
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      key         = "/etc/ssl/shop.key"
+      http2       = false
+      redirect    = 80
+    }
   }
 
   proxy "haproxy" {
-    servers  = [server.local]
-    listen   = 81
-    hostname = "*.example.com"
-    config   = "/etc/haproxy/shop.cfg"
-    main     = "/etc/haproxy/main.cfg"
-    socket   = "/run/admin.sock"
-    template = "shop.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
+    servers   = [server.local]
+    listen    = 81
+    hostname  = "*.example.com"
+    config    = "/etc/haproxy/shop.cfg"
+    main      = "/etc/haproxy/main.cfg"
+    socket    = "/run/admin.sock"
+    template  = "shop.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
+
+    tls {
+      certificate = "/etc/ssl/shop.pem"
+      http2       = false
+      redirect    = 80
+    }
+  }
+
+}
+
+environment "cloud" {
+  servers = [server.web, server.bastion]
+  root    = "/srv/cloud"
+
+  slot "a" {
+    port = 9081
+  }
+
+  slot "b" {
+    port = 9082
   }
 
   proxy "aws_elb" {
-    listen   = 443
+    servers  = [server.local]
     hostname = "elb.example.com"
+    rule_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"
+    endpoint = "https://vpce-1.elasticloadbalancing.eu-central-1.vpce.amazonaws.com"
+
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
+
+    instances = {
+      web     = "i-0123456789abcdef0"
+      bastion = "i-0123456789abcdef1"
+    }
+  }
+
+  proxy "aws_elb" {
+    listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
+
+    target_groups = {
+      a = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-a/73e2d6bc24d8a067"
+      b = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-b/73e2d6bc24d8a068"
+    }
   }
 }
 
@@ -321,9 +371,16 @@ preview "shop" {
   stop     = "stop ${preview.name}"
 
   proxy "haproxy" {
-    listen   = 80
-    template = "preview.cfg.tmpl"
-    check    = "true"
-    reload   = "true"
+    listen    = 80
+    template  = "preview.cfg.tmpl"
+    container = "edge"
+    check     = "true"
+    reload    = "true"
+
+    tls {
+      certificate = "/etc/ssl/preview.pem"
+      http2       = false
+      redirect    = 8080
+    }
   }
 }
