@@ -35,7 +35,7 @@ func (a *app) renderCommand() *cli.Command {
 			if c.String("out") == "" {
 				return &usageError{fmt.Errorf("render: say where to write with -out DIR")}
 			}
-			_, env, err := environment(c, a.loadMachines)
+			_, env, err := environment(c, a.load) // canaries in its pipelines make a configuration that splits
 			if err != nil {
 				return err
 			}

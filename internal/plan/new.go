@@ -77,7 +77,8 @@ func newRollback(from *spec.Rollback) *Stage {
 
 // Move plans a deploy or rollback of one environment outside a pipeline.
 func Move(s *spec.Spec, d *Deploy) (*Plan, spec.Problems) {
-	if problems := unsupportedEnvironment(d.Environment, d.Pos); problems.Failed() {
+	problems := balancedCanary(&spec.Deploy{Environment: d.Environment, Canary: d.Canary, Pos: d.Pos})
+	if problems = append(problems, unsupportedEnvironment(d.Environment, d.Pos)...); problems.Failed() {
 		return nil, problems
 	}
 	return &Plan{Spec: s.File, Deploys: []*Deploy{d}}, nil

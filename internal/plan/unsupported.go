@@ -9,10 +9,10 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
-// The language is read and checked as a whole; what this version cannot run yet,
-// or no version could, is refused here, before anything starts.
+// The language is read and checked as a whole; what can't be run all the same is
+// refused here, before anything starts.
 
-// unsupported names what this version cannot run of a pipeline.
+// unsupported names what can't be run of a pipeline.
 func unsupported(p *spec.Pipeline) spec.Problems {
 	var all spec.Problems
 	for _, stage := range p.Stages {
@@ -89,7 +89,7 @@ func balancedCanary(d *spec.Deploy) spec.Problems {
 			all = append(all, problem(d.Canary.Pos, "Sticky by address", "The load balancer of environment %q does not part clients by their addresses: write sticky = \"cookie\", or leave it out.", d.Environment.Name))
 		}
 		if d.Canary.Analysis != nil && d.Canary.Analysis.Source == "proxy" {
-			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: let the analysis take its figures from another source.", d.Environment.Name))
+			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: write source = \"run\" and have a command judge.", d.Environment.Name))
 		}
 	}
 	return all
@@ -110,10 +110,6 @@ func beyondReach(env *spec.Environment, p *spec.Proxy) spec.Problems {
 func loopback(address string) bool {
 	ip, err := netip.ParseAddr(address)
 	return address == "localhost" || err == nil && ip.IsLoopback()
-}
-
-func refuse(at spec.Pos, format string, args ...any) spec.Problem {
-	return problem(at, "Not in this version", format, args...)
 }
 
 func problem(at spec.Pos, summary, format string, args ...any) spec.Problem {

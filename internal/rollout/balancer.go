@@ -81,12 +81,12 @@ func (r *rollout) claimBalancers(ctx context.Context) error {
 
 // foretell has the application's servers write what caller is about to tell a load
 // balancer. A run that has lost them is not heard any more.
-func (r *rollout) foretell(ctx context.Context, caller *host, kind state.Kind) error {
+func (r *rollout) foretell(ctx context.Context, caller *host, entry *state.Entry) error {
 	return together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		if a.host == caller {
 			return nil // it writes with the call
 		}
-		return r.write(ctx, a.host, r.entry(kind))
+		return r.write(ctx, a.host, entry)
 	})
 }
 

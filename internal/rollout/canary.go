@@ -135,10 +135,9 @@ func (a *ascent) share(ctx context.Context, e *edge, percent int) (time.Duration
 	a.armBack(e)
 	e.share = percent
 	e.doubt = fmt.Sprintf("was told to give %s %d %%, and it is not known whether it does", a.to.Name, percent)
-	o := order(a.rollout, e.host, proxy.Portion{Site: e.site, Slot: a.to.Name, Percent: percent})
-	o.Entry = a.entry(state.Share)
-	o.Entry.Percent = percent
-	selected, err := state.Guarded(proxy.Share).On(ctx, e.machine, o)
+	entry := a.entry(state.Share)
+	entry.Percent = percent
+	selected, err := announce(ctx, a.rollout, e.host, entry, proxy.Share, proxy.Portion{Site: e.site, Slot: a.to.Name, Percent: percent})
 	if err == nil {
 		e.doubt = ""
 	}
@@ -211,7 +210,11 @@ func (a *ascent) abort(ctx context.Context, reason string) error {
 	if err == nil && ctx.Err() == nil {
 		began := time.Now()
 		a.account.note("back", began, fmt.Sprintf("%s gets all requests", a.from.Name))
-		a.account.note("drain", began, a.letGo(ctx, a.to))
+		if a.fleet.uncounted() {
+			a.sitOut(ctx)
+		} else {
+			a.account.note("drain", began, a.letGo(ctx, a.to))
+		}
 		for _, app := range a.fleet.apps {
 			a.keepLogs(ctx, app)
 		}

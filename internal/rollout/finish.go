@@ -100,14 +100,23 @@ func (r *rollout) drainUncounted(ctx context.Context) (string, error) {
 	if r.Environment.KeepPrevious == spec.Warm {
 		return string(r.from.Name) + strings.TrimPrefix(r.retire(ctx), "; it"), nil
 	}
+	if !r.sitOut(ctx) {
+		return fmt.Sprintf("%s stays up: it may have requests under way, which AWS does not count", r.from.Name), nil
+	}
+	return fmt.Sprintf("%s had %s for its last requests, which AWS does not count", r.from.Name, r.Environment.Drain) + r.retire(ctx), nil
+}
+
+// sitOut lets all the time pass that the spec gives to requests under way, and
+// reports whether it has.
+func (r *rollout) sitOut(ctx context.Context) bool {
 	timer := time.NewTimer(r.Environment.Drain)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-ctx.Done():
-		return fmt.Sprintf("%s stays up: it may have requests under way, which AWS does not count", r.from.Name), nil
+		return false
 	}
-	return fmt.Sprintf("%s had %s for its last requests, which AWS does not count", r.from.Name, r.Environment.Drain) + r.retire(ctx), nil
 }
 
 // drained polls until nothing is connected to a slot any more and returns what is

@@ -37,15 +37,15 @@ func perform[Req, Res any](ctx context.Context, r *rollout, h *host, op machine.
 }
 
 // announce is perform of what the journal has to know first.
-func announce[Req, Res any](ctx context.Context, r *rollout, h *host, kind state.Kind, op machine.Op[Req, Res], request Req) (Res, error) {
+func announce[Req, Res any](ctx context.Context, r *rollout, h *host, entry *state.Entry, op machine.Op[Req, Res], request Req) (Res, error) {
 	if h.calls {
-		if err := r.foretell(ctx, h, kind); err != nil {
+		if err := r.foretell(ctx, h, entry); err != nil {
 			var none Res
 			return none, err
 		}
 	}
 	o := order(r, h, request)
-	o.Entry = r.entry(kind)
+	o.Entry = entry
 	return state.Guarded(op).On(ctx, h.machine, o)
 }
 

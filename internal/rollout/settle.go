@@ -80,7 +80,7 @@ func (r *rollout) undivide(ctx context.Context) (string, error) {
 		if slot == nil {
 			return "", nil // renamed since, and the survey says what to do
 		}
-		return r.at(e, fmt.Sprintf("no canary was under way, and %s did not get all requests: it does now", slot.Name)), r.lead(ctx, e, slot)
+		return r.at(e, fmt.Sprintf("%d %% of the requests did not go to %s, and no run had left it so: all go to %s now", max(live.Share, share(live)), slot.Name, slot.Name)), r.lead(ctx, e, slot)
 	})
 	return strings.Join(slices.DeleteFunc(did, func(s string) bool { return s == "" }), "; "), err
 }

@@ -88,7 +88,7 @@ func (r *rollout) install(ctx context.Context, e *edge) error {
 			return err
 		})
 	}
-	installed, err := announce(ctx, r, e.host, state.Install, proxy.Put, e.install)
+	installed, err := announce(ctx, r, e.host, r.entry(state.Install), proxy.Put, e.install)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (r *rollout) commit(ctx context.Context) (string, error) {
 func (r *rollout) move(ctx context.Context, e *edge) error {
 	r.armBack(e)
 	e.doubt = fmt.Sprintf("was told to serve %s, and it is not known whether it does", r.to.Name)
-	selected, err := announce(ctx, r, e.host, state.Commit, proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
+	selected, err := announce(ctx, r, e.host, r.entry(state.Commit), proxy.Select, proxy.Selection{Site: e.site, Slot: r.to.Name})
 	if err != nil {
 		return err
 	}
