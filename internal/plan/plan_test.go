@@ -339,3 +339,30 @@ func TestWavesAndFailures(t *testing.T) {
 		}
 	}
 }
+
+// TestReleaseOfThisRun finds out which deploys ship what their own run makes.
+func TestReleaseOfThisRun(t *testing.T) {
+	for written, made := range map[string]bool{
+		`artifact.app`: true, `"artifact:app"`: true, `"artifact:app@20261123t184501z-k3v9qz"`: false, `"artifact:other"`: false, `"app"`: false,
+	} {
+		s := read(t, strings.Replace(release, `"dist"`, written, 1))
+		whole, problems := plan.New(s, s.Pipelines[0])
+		if len(problems) > 0 {
+			t.Fatalf("%s: %+v", written, problems)
+		}
+		part, err := whole.Stage("deploy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*plan.Plan{whole, part} {
+			var text bytes.Buffer
+			if err := p.Write(&text); err != nil {
+				t.Fatal(err)
+			}
+			said := strings.Contains(text.String(), "deploy   artifact app of this run to environment shop")
+			if got := p.Deploys[0].Made != nil; got != made || said != made {
+				t.Errorf("%s: of this run: %t, said so: %t; want %t", written, got, said, made)
+			}
+		}
+	}
+}
