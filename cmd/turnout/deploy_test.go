@@ -340,7 +340,7 @@ func TestReleasesOfAllKinds(t *testing.T) {
 		t.Errorf("it does not say which artifact:\n%s", said)
 	}
 	s.serves("v2")
-	if left, _ := filepath.Glob(filepath.Join(s.dir, ".turnout/runs/*/release")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(s.dir, ".turnout/runs/*/release*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	for release, want := range map[string]string{
@@ -353,6 +353,60 @@ func TestReleasesOfAllKinds(t *testing.T) {
 		}
 	}
 	s.serves("v2")
+}
+
+// TestShipsWhatThisRunHasMade builds in one stage and deploys the artifact in
+// another, when an earlier run has kept one of that name too.
+func TestShipsWhatThisRunHasMade(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, proxy.NGINX)
+	s.write("deploy.hcl", s.read("deploy.hcl")+`
+variable "version" {}
+
+pipeline "release" {
+  stage "build" {
+    run = "mkdir -p out/dist && echo -n ${var.version} >out/dist/version && echo map >out/dist/app.map"
+  }
+
+  stage "deploy" {
+    needs = [stage.build]
+
+    deploy {
+      environment = environment.shop
+      release     = artifact.app
+    }
+  }
+
+  stage "check" {
+    needs = [stage.deploy]
+    run   = "test ${var.version} != v3"
+  }
+
+  artifact "app" {
+    path = ["out/dist", "!**/*.map"]
+  }
+}
+`)
+	for _, version := range []string{"v1", "v2"} {
+		if said := s.run(0, "run", "-var", "version="+version); !strings.Contains(said, "the release is artifact app of this run") {
+			t.Errorf("it does not say which artifact:\n%s", said)
+		}
+		s.serves(version)
+	}
+	if maps, _ := filepath.Glob(filepath.Join(s.dir, "root/releases/*/app.map")); len(maps) > 0 {
+		t.Errorf("left out of the artifact, and shipped: %v", maps)
+	}
+	kept := s.run(0, "artifacts", "list", "-json", "app")
+	s.run(1, "run", "-var", "version=v3")
+	s.serves("v3")
+	if now := s.run(0, "artifacts", "list", "-json", "app"); now != kept {
+		t.Errorf("a run that failed has kept what it shipped:\n%s", now)
+	}
+	s.run(0, "deploy", "-release", "artifact:app", "-var", "version=any")
+	s.serves("v2")
+	if left, _ := filepath.Glob(filepath.Join(s.dir, ".turnout/runs/*/release*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 func TestStatusForPrograms(t *testing.T) {

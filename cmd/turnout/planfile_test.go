@@ -67,7 +67,11 @@ func TestPlanFile(t *testing.T) {
 	s.write("deploy.hcl", strings.Replace(spec, `watch = "1s"`, `watch = "2s"`, 1))
 	refused("deploy.hcl, a template or a variable has changed", "second.json")
 	s.write("deploy.hcl", spec)
-	refused("-stage and -finish go with a pipeline", "-stage", "greet", "second.json")
+	refused("-stage, -finish, -needs and -hand-over go with a pipeline", "-stage", "greet", "second.json")
+	refused("-stage, -finish, -needs and -hand-over go with a pipeline", "-needs", ".", "second.json")
+	if said := s.run(2, "plan", "-out", "release.plan", "-var", "release=v2"); !strings.Contains(said, "must end in .json") {
+		t.Errorf("a plan that run would take for a pipeline:\n%s", said)
+	}
 	if said := s.run(0, "run", "-dry-run", "second.json"); !strings.Contains(said, "blue (2") {
 		t.Errorf("a dry run of a plan says\n%s", said)
 	}
@@ -78,6 +82,9 @@ func TestPlanFile(t *testing.T) {
 	config := s.read("conf.d/shop.conf")
 	s.write("conf.d/shop.conf", config+"# by hand\n")
 	refused("edited by hand since", "third.json")
+	s.run(0, "plan", "-out", "edited.json", "-var", "release=v1")
+	s.write("conf.d/shop.conf", config+"# by hand, twice\n")
+	refused("edited by hand since", "edited.json")
 	s.write("conf.d/shop.conf", config)
 	s.run(0, "run", "third.json")
 	s.serves("v1")

@@ -63,7 +63,7 @@ func TestHistory(t *testing.T) {
 	s.run(0, "deploy", "-release", s.release("v2"))
 	s.run(0, "rollback")
 	got := s.run(0, "history")
-	for _, want := range []string{"rollback", "deploy", "succeeded", "(green)", "(blue)", "0 failed", " → "} {
+	for _, want := range []string{"rollback", "deploy", "succeeded", "(green)", "(blue)", "0 failed", " → ", "bad since: rolled back from"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
@@ -74,8 +74,9 @@ func TestHistory(t *testing.T) {
 	var all []struct {
 		Environment string
 		Deploys     []struct{ Command, Outcome string }
+		Bad         map[string]struct{ Reason string }
 	}
-	if err := json.Unmarshal([]byte(s.run(0, "history", "-json")), &all); err != nil || len(all) != 1 || len(all[0].Deploys) != 3 {
+	if err := json.Unmarshal([]byte(s.run(0, "history", "-json")), &all); err != nil || len(all) != 1 || len(all[0].Deploys) != 3 || len(all[0].Bad) != 1 {
 		t.Errorf("%v, %+v", err, all)
 	}
 	s.run(2, "history", "-n", "0")

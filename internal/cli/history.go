@@ -11,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/state"
 )
@@ -18,7 +20,8 @@ import (
 const historyHelp = `Usage: turnout history [options] [ENV]
 
 Lists the deploys and rollbacks of an environment, newest first: when, what came
-of it, which release took over from which, what the prober saw, and who ran it.
+of it, which release took over from which, what the prober saw, and who ran it;
+of a release that is bad by now, why.
 The last 50 are remembered. Without ENV: every environment of the spec.
 
 Options:
@@ -31,9 +34,10 @@ Example:
 
 // past is the history of one environment.
 type past struct {
-	Environment string         `json:"environment"`
-	Deploys     []state.Deploy `json:"deploys"`           // newest first
-	Corrupt     int            `json:"corrupt,omitempty"` // entries that can't be read
+	Environment string                  `json:"environment"`
+	Deploys     []state.Deploy          `json:"deploys"`           // newest first
+	Bad         map[string]release.Mark `json:"bad,omitempty"`     // releases that a rollback passes over, and why
+	Corrupt     int                     `json:"corrupt,omitempty"` // entries that can't be read
 }
 
 func (a *app) historyCommand() *cli.Command {
@@ -65,9 +69,11 @@ func (a *app) histories(ctx context.Context, c *cli.Command) ([]past, error) {
 		return nil, err
 	}
 	return ofEach(a, environments, func(request rollout.Request) (past, error) {
-		found, err := rollout.Past(ctx, request)
+		found, err := rollout.Remember(ctx, request)
 		newest := found.Deploys[:min(len(found.Deploys), c.Int("n"))]
-		return past{Environment: string(request.Environment.Name), Deploys: append([]state.Deploy{}, newest...), Corrupt: found.Corrupt}, err
+		return past{
+			Environment: string(request.Environment.Name), Deploys: append([]state.Deploy{}, newest...), Bad: found.Bad, Corrupt: found.Corrupt,
+		}, err
 	})
 }
 
@@ -86,6 +92,9 @@ func writeHistories(out io.Writer, all []past) error {
 				movement(d), probed(d), d.Took.Round(100*time.Millisecond), who(d))
 			if d.Reason != "" {
 				fmt.Fprintf(w, "  \t%s\n", oneLine(d.Reason))
+			}
+			if mark, bad := p.Bad[d.ToRelease]; bad && d.Outcome == string(event.Succeeded) {
+				fmt.Fprintf(w, "  \tbad since: %s\n", oneLine(mark.Reason))
 			}
 		}
 		if err := w.Flush(); err != nil {

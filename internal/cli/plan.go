@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -19,7 +20,7 @@ changed. PIPELINE may be left out when the spec has one.
 
 Options:
   -json            print the plan for programs
-  -out FILE        also write the plan to FILE. "turnout run FILE" then runs it,
+  -out FILE.json   also write the plan to FILE. "turnout run FILE" then runs it,
                    and refuses where the spec or what is live has moved since.
                    FILE holds no secret: give sensitive variables again` + specOptions + `
 
@@ -32,6 +33,10 @@ func (a *app) planCommand() *cli.Command {
 		Name: "plan", Usage: "show what a run would do", CustomHelpTemplate: planHelp,
 		Flags: specFlags(&cli.BoolFlag{Name: "json"}, &cli.StringFlag{Name: "out", TakesFile: true}),
 		Action: func(ctx context.Context, c *cli.Command) error {
+			out := c.String("out")
+			if out != "" && !strings.HasSuffix(out, planSuffix) {
+				return &usageError{fmt.Errorf("plan -out %s: the name must end in %s, or turnout run would take it for a pipeline's; nothing was written", out, planSuffix)}
+			}
 			if c.Bool("json") {
 				a.spareStdout()
 			}
@@ -42,7 +47,7 @@ func (a *app) planCommand() *cli.Command {
 			if err := a.showPlan(ctx, p, c.Bool("json")); err != nil {
 				return err
 			}
-			if out := c.String("out"); out != "" {
+			if out != "" {
 				return a.savePlan(c, s, p, out)
 			}
 			return nil

@@ -102,8 +102,8 @@ func (a *app) givenOpenly(c *cli.Command, s *spec.Spec) (map[string]string, erro
 
 // runSaved runs the plan in a file, if nothing has moved since it was made.
 func (a *app) runSaved(ctx context.Context, c *cli.Command, file string) error {
-	if c.String("stage") != "" || c.Bool("finish") {
-		return &usageError{errors.New("run: a plan is run as a whole, -stage and -finish go with a pipeline; nothing was started")}
+	if c.String("stage")+c.String("needs")+c.String("hand-over") != "" || c.Bool("finish") {
+		return &usageError{errors.New("run: a plan is run as a whole: -stage, -finish, -needs and -hand-over go with a pipeline; nothing was started")}
 	}
 	if err := a.readPlan(file); err != nil {
 		return &usageError{fmt.Errorf("%s: %w; nothing was started", file, err)}
@@ -124,6 +124,9 @@ func (a *app) runSaved(ctx context.Context, c *cli.Command, file string) error {
 	}
 	if c.Bool("dry-run") {
 		return a.printPlan(p, c.Bool("json"))
+	}
+	if err := unstartable(p); err != nil {
+		return fmt.Errorf("%w; nothing was started", err)
 	}
 	return a.runWhole(ctx, c, p)
 }

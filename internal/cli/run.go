@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -10,6 +11,7 @@ import (
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/pipeline"
 	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/rollout"
 )
 
 const runHelp = `Usage: turnout run [options] [PIPELINE]
@@ -65,9 +67,27 @@ func (a *app) runCommand() *cli.Command {
 // runWhole runs a plan from its first stage to its last artifact.
 func (a *app) runWhole(ctx context.Context, c *cli.Command, p *plan.Plan) error {
 	return a.execute(ctx, c, p, func(ctx context.Context, r *run) event.Result {
+		if err := r.room(ctx); err != nil {
+			return event.Result{Outcome: event.Failed, Reason: err.Error() + "; nothing was started"}
+		}
 		defer favourStages(len(p.Stages))()
 		return pipeline.Run(ctx, p, r.pipelineOptions())
 	})
+}
+
+// room finds out whether the releases that are there already fit onto the disks,
+// so that no migration is done for a deploy that can't be.
+func (r *run) room(ctx context.Context) error {
+	for _, d := range r.plan.Supplied() {
+		request, err := r.app.request(d, r.machines)
+		if err != nil {
+			return err
+		}
+		if err := rollout.Room(ctx, request); err != nil {
+			return fmt.Errorf("environment %s could not be switched: %w", d.Environment.Name, err)
+		}
+	}
+	return nil
 }
 
 // execute does a plan between its first and its last event, and turns the

@@ -180,7 +180,7 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 	if err != nil {
 		return rollout.Refused(d, err)
 	}
-	release, done, err := r.resolve(ctx, d.Release)
+	release, done, err := r.resolve(ctx, d)
 	if err != nil {
 		return rollout.Refused(d, err)
 	}

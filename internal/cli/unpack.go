@@ -9,23 +9,48 @@ import (
 
 	"github.com/org/deploy-action/internal/artifact"
 	"github.com/org/deploy-action/internal/event"
+	"github.com/org/deploy-action/internal/plan"
 )
 
-// artifactPrefix begins a release that is what an earlier run has kept:
-// "artifact:app", or "artifact:app@RUN".
-const artifactPrefix = "artifact:"
-
-// unpacked is the folder to ship for an artifact, until done is called. Where all
-// that is in it lies in one folder, such as dist, that one is the release.
-func (r *run) unpacked(ctx context.Context, release string) (string, func() error, error) {
-	name, of, _ := strings.Cut(strings.TrimPrefix(release, artifactPrefix), "@")
-	dir := filepath.Join(r.dir, "release")
-	m, err := artifact.In(r.app.dir).Get(ctx, artifact.Wish{Name: name, Run: of, Dest: dir})
-	if err != nil {
-		return "", nil, fmt.Errorf("release: %w", unknownArtifact(err))
+// resolve is the path of what a deploy ships, until done is called.
+func (r *run) resolve(ctx context.Context, d *plan.Deploy) (path string, done func() error, err error) {
+	if !strings.HasPrefix(d.Release, plan.ArtifactPrefix) {
+		return r.app.abs(d.Release), func() error { return nil }, nil
 	}
-	r.emit(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: fmt.Sprintf("the release is artifact %s of run %s", m.Name, m.Run)}})
-	return within(dir), func() error { return os.RemoveAll(dir) }, nil
+	dir, err := os.MkdirTemp(r.dir, "release-") // deploys may run side by side
+	if err != nil {
+		return "", nil, err
+	}
+	path, err = r.unpacked(ctx, d, filepath.Join(dir, "tree"))
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return "", nil, fmt.Errorf("release: %w", err)
+	}
+	return path, func() error { return os.RemoveAll(dir) }, nil
+}
+
+// unpacked puts an artifact into dest and returns the folder to ship. Where all
+// that is in it lies in one folder, such as dist, that one is the release.
+func (r *run) unpacked(ctx context.Context, d *plan.Deploy, dest string) (string, error) {
+	if d.Made != nil {
+		order := artifact.Order{Name: d.Made.Name, Run: r.about.ID, Patterns: d.Made.Patterns}
+		if _, err := artifact.In(r.app.dir).Gather(ctx, order, r.relative(dest)); err != nil {
+			return "", err
+		}
+		r.tellSource(d.Made.Name, "this run")
+		return within(dest), nil
+	}
+	name, of, _ := strings.Cut(strings.TrimPrefix(d.Release, plan.ArtifactPrefix), "@")
+	m, err := artifact.In(r.app.dir).Get(ctx, artifact.Wish{Name: name, Run: of, Dest: dest})
+	if err != nil {
+		return "", unknownArtifact(err)
+	}
+	r.tellSource(m.Name, "run "+m.Run)
+	return within(dest), nil
+}
+
+func (r *run) tellSource(name, of string) {
+	r.emit(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: fmt.Sprintf("the release is artifact %s of %s", name, of)}})
 }
 
 // within is the innermost folder that all of dir lies in.
@@ -35,12 +60,4 @@ func within(dir string) string {
 		return within(filepath.Join(dir, entries[0].Name()))
 	}
 	return dir
-}
-
-// resolve makes a release a path, until done is called.
-func (r *run) resolve(ctx context.Context, release string) (path string, done func() error, err error) {
-	if strings.HasPrefix(release, artifactPrefix) {
-		return r.unpacked(ctx, release)
-	}
-	return r.app.abs(release), func() error { return nil }, nil
 }

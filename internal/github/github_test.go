@@ -364,6 +364,12 @@ func TestEntrypointArgs(t *testing.T) {
 		"dry status":   {map[string]string{"COMMAND": "status", "DRY_RUN": "true"}, "", "status changes nothing anyway"},
 		"no comment":   {map[string]string{"COMMENT": "perhaps", "KEY": "hunter2"}, "", `input comment: "perhaps" is neither true nor false`},
 		"bad var":      {map[string]string{"VARS": "a=b\nhunter2"}, "", "input vars: line 2 is not name=value"},
+		"plan":         {map[string]string{"COMMAND": "plan", "PIPELINE": "release", "PLAN_FILE": "p.json"}, "plan|-out|p.json|release", ""},
+		"run a plan":   {map[string]string{"PLAN_FILE": "p.json", "DRY_RUN": "true"}, "run|-dry-run|p.json", ""},
+		"plan's own":   {map[string]string{"PLAN_FILE": "p.json", "PIPELINE": "x"}, "", "input pipeline: p.json says which pipeline runs"},
+		"no plan":      {map[string]string{"COMMAND": "deploy", "PLAN_FILE": "p.json"}, "", "input plan_file: deploy takes none"},
+		"name":         {map[string]string{"PLAN_FILE": "p.plan"}, "", `"p.plan" is not the path of a plan`},
+		"plan's flag":  {map[string]string{"PLAN_FILE": "-x.json"}, "", `"-x.json" is not the path of a plan`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args, err := EntrypointArgs("/turnout-action", func(name string) string {

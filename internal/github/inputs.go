@@ -37,7 +37,7 @@ func EntrypointArgs(argv0 string, getenv func(string) string) ([]string, error) 
 
 // inputs are those of action.yml.
 type inputs struct {
-	spec, command, pipeline, environment, task, preview, directory string
+	spec, command, pipeline, environment, task, preview, planFile, directory string
 
 	verb   string   // of the command preview
 	vars   []string // "name=value"
@@ -56,7 +56,7 @@ func readInputs(getenv func(string) string) (inputs, error) {
 	get := func(name string) string { return strings.TrimSpace(getenv("INPUT_" + strings.ToUpper(name))) }
 	in := inputs{
 		spec: get("spec"), command: get("command"), pipeline: get("pipeline"),
-		environment: get("environment"), task: get("task"), preview: get("preview"), directory: get("working_directory"),
+		environment: get("environment"), task: get("task"), preview: get("preview"), planFile: get("plan_file"), directory: get("working_directory"),
 	}
 	if in.command == "" {
 		in.command = "run"
@@ -104,6 +104,21 @@ func (in inputs) fits() error {
 			return fmt.Errorf("input %s: %q is not a name", given.input, given.name)
 		}
 	}
+	return in.planFits()
+}
+
+// planFits refuses a plan's file that no command would read or write.
+func (in inputs) planFits() error {
+	switch {
+	case in.planFile == "":
+		return nil
+	case in.command != "plan" && in.command != "run":
+		return fmt.Errorf("input plan_file: %s takes none; plan writes it, run runs it", in.command)
+	case strings.HasPrefix(in.planFile, "-") || path.Ext(in.planFile) != ".json":
+		return fmt.Errorf("input plan_file: %q is not the path of a plan, which ends in .json", in.planFile)
+	case in.command == "run" && in.pipeline != "":
+		return fmt.Errorf("input pipeline: %s says which pipeline runs; leave one of the two out", in.planFile)
+	}
 	return nil
 }
 
@@ -117,7 +132,14 @@ func (in inputs) mainArgs() []string {
 	if in.dryRun {
 		args = append(args, "-dry-run")
 	}
-	if subject := in.pipeline + in.environment + in.task + in.preview; subject != "" { // fits allows only one
+	subject := in.pipeline + in.environment + in.task + in.preview // fits allows only one
+	switch {
+	case in.planFile != "" && in.command == "plan":
+		args = append(args, "-out", in.planFile)
+	case in.planFile != "":
+		subject = in.planFile
+	}
+	if subject != "" {
 		args = append(args, subject)
 	}
 	return args

@@ -2,10 +2,16 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/spec"
 )
+
+// ArtifactPrefix begins a release that is an artifact: "artifact:app" is what this
+// run has made, where its pipeline keeps an artifact of that name, else the newest
+// that is kept; "artifact:app@RUN" is that of an earlier run.
+const ArtifactPrefix = "artifact:"
 
 // Artifact is what the run keeps of its workspace once it has ended.
 type Artifact struct {
@@ -31,6 +37,16 @@ func newArtifact(from *spec.Artifact) *Artifact {
 		Name: string(from.Name), Patterns: from.Patterns, Keep: from.Keep, Required: from.Required,
 		When: from.When, Pos: from.Pos,
 	}
+}
+
+// made is the artifact of the plan that a release names; nil where it names none.
+func (p *Plan) made(release string) *Artifact {
+	name, is := strings.CutPrefix(release, ArtifactPrefix)
+	i := slices.IndexFunc(p.Artifacts, func(a *Artifact) bool { return is && a.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.Artifacts[i]
 }
 
 func (a *Artifact) write(b *strings.Builder) {

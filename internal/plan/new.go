@@ -36,16 +36,17 @@ func New(s *spec.Spec, pipeline *spec.Pipeline) (*Plan, spec.Problems) {
 	for _, wave := range graph.Waves() {
 		p.Waves = append(p.Waves, names(wave))
 	}
+	for _, from := range pipeline.Artifacts {
+		p.Artifacts = append(p.Artifacts, newArtifact(from))
+	}
 	for _, stage := range p.Stages {
 		if stage.Deploy != nil {
+			stage.Deploy.Made = p.made(stage.Deploy.Release)
 			p.Deploys = append(p.Deploys, stage.Deploy)
 		}
 	}
 	for _, from := range pipeline.Rollbacks {
 		p.Rollbacks = append(p.Rollbacks, newRollback(from))
-	}
-	for _, from := range pipeline.Artifacts {
-		p.Artifacts = append(p.Artifacts, newArtifact(from))
 	}
 	return p, nil
 }

@@ -61,6 +61,24 @@ func (p *Plan) Here(stages []*Stage) []*Stage {
 	return slices.DeleteFunc(slices.Clone(stages), func(need *Stage) bool { return slices.Contains(p.Elsewhere, need) })
 }
 
+// Supplied are the deploys that come after other stages, none of which runs a
+// command here: what they ship is there before the run, and can be measured.
+// Those that may be skipped are left out.
+func (p *Plan) Supplied() []*Deploy {
+	var all []*Deploy
+	for _, stage := range p.Stages {
+		if stage.Deploy == nil || stage.Deploy.Made != nil || len(stage.Needs) == 0 || stage.When != nil {
+			continue
+		}
+		before := make(map[*Stage]bool)
+		stage.needed(before)
+		if !slices.ContainsFunc(p.Stages, func(s *Stage) bool { return before[s] && s.Run != nil }) {
+			all = append(all, stage.Deploy)
+		}
+	}
+	return all
+}
+
 // needed marks all that s needs, directly or not.
 func (s *Stage) needed(marked map[*Stage]bool) {
 	for _, need := range s.Needs {

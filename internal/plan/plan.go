@@ -66,7 +66,8 @@ func (s *Stage) Body() string {
 // Deploy is one switch of one environment.
 type Deploy struct {
 	Environment *spec.Environment
-	Release     string // directory or archive to ship; empty in a rollback
+	Release     string    // directory, archive or artifact to ship; empty in a rollback
+	Made        *Artifact // of this run, that Release names; nil: Release is something else
 	Rollback    bool
 	To          string       // release that a rollback goes to; empty: the newest good one
 	Canary      *spec.Canary // nil: all traffic moves in one step

@@ -360,3 +360,53 @@ func TestWavesAndFailures(t *testing.T) {
 		}
 	}
 }
+
+// TestSupplied finds the deploys whose release is there before their run.
+func TestSupplied(t *testing.T) {
+	for name, change := range map[string][]string{
+		"after commands":  {"", ""},
+		"may be skipped":  {`needs = [stage.test, stage.lint]`, `needs = []`},
+		"of this run":     {`"dist"`, "artifact.app"},
+		"after nothing":   {"needs = [stage.test, stage.lint]\n    when  = github.ref == \"refs/heads/main\"", ""},
+		"after a task: 1": {"needs = [stage.test, stage.lint]\n    when  = github.ref == \"refs/heads/main\"", "needs = [stage.migrate]"},
+	} {
+		text := strings.Replace(release, change[0], change[1], 1)
+		text = strings.Replace(text, `stage "lint" {`, "stage \"migrate\" {\n    task = task.migrate\n  }\n\n  stage \"lint\" {", 1)
+		s := read(t, text+"\nserver \"here\" {\n  connection = \"local\"\n}\n\ntask \"migrate\" {\n  target = server.here\n  run = \"migrate\"\n}\n")
+		p, problems := plan.New(s, s.Pipelines[0])
+		if len(problems) > 0 {
+			t.Fatalf("%s: %+v", name, problems)
+		}
+		want := strings.Count(name, ": 1")
+		if got := len(p.Supplied()); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}
+
+// TestReleaseOfThisRun finds out which deploys ship what their own run makes.
+func TestReleaseOfThisRun(t *testing.T) {
+	for written, made := range map[string]bool{
+		`artifact.app`: true, `"artifact:app"`: true, `"artifact:app@20261123t184501z-k3v9qz"`: false, `"artifact:other"`: false, `"app"`: false,
+	} {
+		s := read(t, strings.Replace(release, `"dist"`, written, 1))
+		whole, problems := plan.New(s, s.Pipelines[0])
+		if len(problems) > 0 {
+			t.Fatalf("%s: %+v", written, problems)
+		}
+		part, err := whole.Stage("deploy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*plan.Plan{whole, part} {
+			var text bytes.Buffer
+			if err := p.Write(&text); err != nil {
+				t.Fatal(err)
+			}
+			said := strings.Contains(text.String(), "deploy   artifact app of this run to environment shop")
+			if got := p.Deploys[0].Made != nil; got != made || said != made {
+				t.Errorf("%s: of this run: %t, said so: %t; want %t", written, got, said, made)
+			}
+		}
+	}
+}

@@ -64,7 +64,7 @@ func (s *Stage) write(b *strings.Builder) {
 	case s.Rollback && s.Deploy != nil:
 		fmt.Fprintf(b, "    deploy   environment %s back to the slot that served before the run\n", s.Deploy.Environment.Name)
 	case s.Deploy != nil:
-		fmt.Fprintf(b, "    deploy   %s to environment %s\n", s.Deploy.Release, s.Deploy.Environment.Name)
+		fmt.Fprintf(b, "    deploy   %s to environment %s\n", s.Deploy.source(), s.Deploy.Environment.Name)
 	default:
 		fmt.Fprintf(b, "    run      %s\n", indented(s.Run.Source))
 	}
@@ -115,6 +115,14 @@ func retries(r spec.Retry) string {
 		return ""
 	}
 	return fmt.Sprintf(", %s after %s × attempt", count(r.Attempts, "retry"), r.Backoff)
+}
+
+// source is what is shipped, in words.
+func (d *Deploy) source() string {
+	if d.Made != nil {
+		return fmt.Sprintf("artifact %s of this run", d.Made.Name)
+	}
+	return d.Release
 }
 
 func (d *Deploy) write(b *strings.Builder) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/proxy"
 )
 
 // facts are what the hosts have and serve, as a plan remembers it. A run of that
@@ -28,14 +29,14 @@ func (r *rollout) facts() []plan.Fact {
 }
 
 // configuration names the file that is in place: by its generation and the
-// content that it was written with.
+// content that it was written with, and has, where that is another.
 func (e *edge) configuration() string {
 	header := e.live.Header
 	switch {
 	case header == nil:
 		return "none"
 	case e.live.Edited, e.proxy.Balancer != nil && e.live.Running != nil && e.live.Running.ID != header.ID:
-		return fmt.Sprintf("generation %d, %s, edited by hand since", header.Generation, header.ID)
+		return fmt.Sprintf("generation %d, %s, edited by hand since (SHA-256 %.12s…)", header.Generation, header.ID, proxy.Sum(e.live.Body))
 	}
 	return fmt.Sprintf("generation %d, %s", header.Generation, header.ID)
 }

@@ -52,6 +52,18 @@ func Preview(ctx context.Context, request Request) (*plan.Preview, error) {
 	return view, nil
 }
 
+// Room finds out whether the release of a deploy fits onto every server, where it
+// is there to be measured. Nothing is changed. The error names the servers where
+// it does not.
+func Room(ctx context.Context, request Request) error {
+	r := &rollout{Request: request}
+	var err error
+	if r.fleet, err = open(ctx, request); err != nil {
+		return err
+	}
+	return r.room(ctx)
+}
+
 // room finds out whether the release fits onto every server, where it is there to
 // be measured: a pipeline may have to make it first.
 func (r *rollout) room(ctx context.Context) error {

@@ -230,13 +230,25 @@ func merge(pasts []state.Past) state.Past {
 	return all
 }
 
-// Past reads the deploys of the environment, newest first, from the proxy hosts
-// that can be reached. Neither the proxies nor the slots are asked.
-func Past(ctx context.Context, request Request) (state.Past, error) {
+// Memory is the history of an environment, and which of its releases are bad.
+type Memory struct {
+	state.Past
+	Bad map[string]release.Mark // why a rollback passes them over, by their ids
+}
+
+// Remember reads the deploys of the environment, newest first, from the proxy
+// hosts that can be reached, and the marks of releases from the servers that can.
+// Neither the proxies nor the slots are asked.
+func Remember(ctx context.Context, request Request) (Memory, error) {
 	f := reach(ctx, request)
 	if len(f.edges) == 0 {
-		return state.Past{}, f.losses()
+		return Memory{}, f.losses()
 	}
 	r := &rollout{Request: request, fleet: f}
-	return r.past(ctx)
+	past, err := r.past(ctx)
+	if err != nil {
+		return Memory{}, err
+	}
+	marks, err := r.bad(ctx)
+	return Memory{Past: past, Bad: marks}, err
 }

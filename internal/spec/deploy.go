@@ -3,6 +3,9 @@ package spec
 import (
 	"slices"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 var (
@@ -29,11 +32,13 @@ var defaultWeights = []int{10, 30, 50, 70, 90}
 
 // deploy reads the deploy block of a stage, which moves forward and needs a
 // release, or of a rollback, which has none; nil without one.
-func (b *body) deploy(forward bool) *Deploy {
+// In it, artifact.NAME stands for what the pipeline keeps under that name.
+func (b *body) deploy(forward bool, artifacts []string) *Deploy {
 	block := b.child("deploy", deployShape)
 	if block == nil {
 		return nil
 	}
+	block.scope = artifactScope(block.scope, artifacts)
 	d := &Deploy{Release: block.filled("release"), Canary: block.canary(), Pos: b.pos(block.block.TypeRange)}
 	d.Environment, _ = refer(block, "environment", "environment", &b.environments)
 	if forward && !block.given("release") {
@@ -45,6 +50,20 @@ func (b *body) deploy(forward bool) *Deploy {
 		block.split(d.Environment, d.Canary)
 	}
 	return d
+}
+
+// artifactScope is scope with the names of artifacts, as a release takes them.
+func artifactScope(scope *hcl.EvalContext, names []string) *hcl.EvalContext {
+	if len(names) == 0 {
+		return scope
+	}
+	releases := make(map[string]cty.Value, len(names))
+	for _, name := range names {
+		releases[name] = cty.StringVal("artifact:" + name)
+	}
+	inner := scope.NewChild()
+	inner.Variables = map[string]cty.Value{"artifact": cty.ObjectVal(releases)}
+	return inner
 }
 
 // checkBackward reports what a way back has no use for.

@@ -18,6 +18,7 @@ var elsewhere = map[string]string{
 	"slot":        "is known only in start, stop and health.run of an environment",
 	"matrix":      "is known only in a stage that has a matrix",
 	"preview":     "is known only in a preview block",
+	"artifact":    "is known only in the deploy block of a stage, of the pipeline that keeps it",
 	"stage":       "is known only in a pipeline: as stage.NAME.outputs.VALUE in run, env and when, or as a reference in needs",
 	"server":      "is a reference, and this place takes a value: servers are named where servers are asked for, as in servers and via",
 	"group":       "is a reference, and this place takes a value: groups are named where servers are asked for",

@@ -39,6 +39,7 @@ type graph struct {
 	*body
 	made      *Pipeline
 	stages    registry[*Stage]
+	artifacts registry[*Artifact]
 	bodies    []*body             // of the stages, in the same order
 	ancestors map[string][]string // by stage, as far as asked for
 }
@@ -56,6 +57,9 @@ func (g *graph) read() {
 	// The number of CPUs is this machine's: no default of the spec.
 	g.made.MaxParallel = cmp.Or(g.integer("max_parallel", span{1, mostParallel}, 0), g.o.CPUs, 1)
 	g.made.FailFast = g.flag("fail_fast", false)
+	for _, block := range g.blocksOf("artifact") {
+		declare(g.reader, &g.artifacts, block, func(n value.Name, p Pos) *Artifact { return &Artifact{Name: n, Pos: p} })
+	}
 	g.readStages()
 	g.readArtifacts()
 	g.readRollbacks()
@@ -154,18 +158,14 @@ func ancestors(s *Stage) []string {
 
 func (g *graph) readArtifacts() {
 	anyStage := reach{&g.stages, func(string) bool { return true }}
-	var all registry[*Artifact]
-	for _, block := range g.blocksOf("artifact") {
-		declare(g.reader, &all, block, func(n value.Name, p Pos) *Artifact { return &Artifact{Name: n, Pos: p} })
-	}
-	for _, e := range all.entries {
+	for _, e := range g.artifacts.entries {
 		b, a := g.within(e.block, artifactShape), e.made
 		a.Patterns = b.globs("path")
 		a.When = b.whenEnded(anyStage)
 		a.Keep = b.integer("keep", span{1, most}, keepArtifacts)
 		a.Required = b.flag("required", false)
 	}
-	g.made.Artifacts = all.in()
+	g.made.Artifacts = g.artifacts.in()
 }
 
 func (g *graph) readRollbacks() {
@@ -184,7 +184,7 @@ func (g *graph) readRollback(made *Rollback, b *body) {
 	made.When = b.whenEnded(anyStage)
 	made.Run = b.run(anyStage)
 	made.Env = b.deferredEnvironment(anyStage)
-	made.Deploy = b.deploy(false)
+	made.Deploy = b.deploy(false, nil)
 	made.Timeout = b.duration("timeout", tick, commandTimeout)
 	b.checkOne("run", "deploy")
 }

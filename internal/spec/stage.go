@@ -30,7 +30,7 @@ func (g *graph) readStage(s *Stage, b *body) {
 	s.Dir = parsed(b, "dir", relatives, "")
 	s.Retry = b.retry()
 	s.OnFailure = oneOf(b, "on_failure", Stop, Stop, Continue, Ignore)
-	s.Deploy = b.deploy(true)
+	s.Deploy = b.deploy(true, g.artifacts.names())
 	s.Task, _ = refer(b, "task", "task", &b.tasks)
 	s.Timeout = b.stageTimeout(s)
 	b.checkOne("run", "deploy", "task")
