@@ -18,15 +18,16 @@ import (
 // haproxyReads are those files and directories, in order; nil where the running
 // HAProxy's processes are not to be seen.
 func haproxyReads(ctx context.Context, s Site) []string {
-	for pid := range haproxyProcesses(ctx, s) {
-		if named := commandLine(pid).configurations(); named != nil {
-			return named
+	all := haproxyProcesses(ctx, s)
+	for pid := range all {
+		if !all[parent(pid)] { // the master; workers may be in a chroot
+			return commandLine(pid).configurations()
 		}
 	}
 	return nil
 }
 
-// arguments are a command line and the directory it was started in.
+// arguments are a command line and the directory that its process is in.
 type arguments struct {
 	words []string
 	dir   string
@@ -50,15 +51,16 @@ func (a arguments) configurations() []string {
 		case a.words[i] == "-f" && i+1 < len(a.words):
 			i++
 			named = append(named, a.words[i])
-		case a.words[i] == "-C" && i+1 < len(a.words):
-			i++
-			a.dir = a.words[i]
 		}
 	}
 	for i, path := range named {
-		if !filepath.IsAbs(path) {
-			named[i] = filepath.Join(a.dir, path)
+		if filepath.IsAbs(path) {
+			continue
 		}
+		if !filepath.IsAbs(a.dir) {
+			return nil // of another user's process it is not to be seen
+		}
+		named[i] = filepath.Join(a.dir, path)
 	}
 	return named
 }
@@ -105,9 +107,9 @@ func same(a, b string) bool {
 	return real(a) == real(b)
 }
 
-// read is an error where the running HAProxy would not read the configuration at
+// covered is an error where the running HAProxy would not read the configuration at
 // a reload. In a container its path may be another one.
-func (s Site) read(ctx context.Context) error {
+func (s Site) covered(ctx context.Context) error {
 	named := haproxyReads(ctx, s)
 	if named == nil || s.Container != "" || slices.ContainsFunc(named, func(path string) bool { return covers(path, s.Config) }) {
 		return nil

@@ -27,7 +27,7 @@ func (t trial) blame(ctx context.Context, output string, err error) error {
 	if t.site.Hostname == "" && strings.Contains(output, "duplicate default server") {
 		return fmt.Errorf("another site of this nginx is the default one already (Debian's is /etc/nginx/sites-enabled/default): remove it, or give the proxy a hostname: %w", err)
 	}
-	if match := clashes.FindStringSubmatch(output); match != nil {
+	if match := clashes.FindStringSubmatch(output); match != nil && strings.Contains(match[0], string(t.site.Env)) {
 		return fmt.Errorf("the proxy has the name %q already, from another file: give this environment another name, or rename it there: %w", match[1]+match[2]+match[3], err)
 	}
 	t.file = t.former

@@ -64,7 +64,7 @@ func (s Site) containerProcesses(ctx context.Context, program string) map[int]bo
 	}
 	pids := make(map[int]bool)
 	for _, pid := range descendants(init) {
-		if strings.Contains(title(pid), program) {
+		if comm(pid) == program { // a shell that has started it has its name in the title, too
 			pids[pid] = true
 		}
 	}

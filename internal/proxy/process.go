@@ -57,6 +57,12 @@ func title(pid int) string {
 	return strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
 }
 
+// comm is the name of the program that a process runs, "" when it is gone.
+func comm(pid int) string {
+	data, _ := os.ReadFile(filepath.Join(procDir(pid), "comm"))
+	return strings.TrimSpace(string(data))
+}
+
 // family is a master with its children.
 func family(master int) map[int]bool {
 	pids := map[int]bool{master: true}

@@ -129,7 +129,7 @@ func (s Site) reachable(ctx context.Context) error {
 	if _, err := command(ctx, s.Socket, "show info"); err != nil {
 		return err
 	}
-	if err := s.read(ctx); err != nil {
+	if err := s.covered(ctx); err != nil {
 		return err
 	}
 	match := chrootDirective().FindStringSubmatch(remark.ReplaceAllString(texts(s.haproxyFiles(ctx)), ""))
