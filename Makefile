@@ -24,6 +24,9 @@ vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 # many packages are tested at once.
 at_once := 4
 
+# Those that take longest begin first.
+long := ./internal/github/e2e ./internal/rollout ./cmd/turnout
+
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
 
@@ -42,7 +45,7 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
-	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m ./...
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m $(long) ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
