@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,9 +21,9 @@ import (
 // release is what the server has: programs that say who they are.
 type release struct {
 	*httptest.Server
-	files map[string]string
 
 	mu    sync.Mutex
+	files map[string]string
 	asked map[string]int
 	serve func(w http.ResponseWriter, name string, times int) bool // true: it has answered
 }
@@ -44,6 +45,8 @@ func newRelease(t *testing.T) *release {
 
 // ServeHTTP redirects, as GitHub does, to where the file is.
 func (r *release) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	name, stored := strings.CutPrefix(q.URL.Path, "/stored/")
 	if !stored {
 		name, ok := strings.CutPrefix(q.URL.Path, "/org/deploy-action/releases/download/v1.2.3/")
@@ -54,14 +57,25 @@ func (r *release) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		http.Redirect(w, q, "/stored/"+name, http.StatusFound)
 		return
 	}
-	r.mu.Lock()
 	r.asked[name]++
-	times := r.asked[name]
-	r.mu.Unlock()
-	if r.serve != nil && r.serve(w, name, times) {
+	if r.serve != nil && r.serve(w, name, r.asked[name]) {
 		return
 	}
 	_, _ = w.Write([]byte(r.files[name]))
+}
+
+// change changes what the server has.
+func (r *release) change(what func(*release)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	what(r)
+}
+
+// downloads are how often each file was asked for.
+func (r *release) downloads() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.asked)
 }
 
 // runner is a runner with the action as a tag has it.
@@ -195,8 +209,8 @@ func TestOwnVersion(t *testing.T) {
 		n.write("path", "", 0o644)
 		n.write("output", "", 0o644)
 	}
-	if want := map[string]int{"turnout-linux-amd64": 1, "turnout-linux-arm64": 1}; fmt.Sprint(r.asked) != fmt.Sprint(want) {
-		t.Errorf("downloads %v, want %v", r.asked, want)
+	if want := map[string]int{"turnout-linux-amd64": 1, "turnout-linux-arm64": 1}; fmt.Sprint(r.downloads()) != fmt.Sprint(want) {
+		t.Errorf("downloads %v, want %v", r.downloads(), want)
 	}
 	if log := read(t, n.path("gh.log")); log != "" {
 		t.Errorf("gh was asked, where the commit says which bytes it has to be: %s", log)
@@ -249,7 +263,7 @@ func TestRefused(t *testing.T) {
 			t.Parallel()
 			r := newRelease(t)
 			n := newRunner(t, r, c.version == "")
-			c.change(r)
+			r.change(c.change)
 			n.env["SETUP_VERSION"] = c.version
 			n.refused(c.why)
 		})
@@ -262,7 +276,7 @@ func TestRefused(t *testing.T) {
 func TestTriesAgain(t *testing.T) {
 	t.Parallel()
 	r := newRelease(t)
-	r.serve = func(w http.ResponseWriter, name string, times int) bool {
+	answer := func(w http.ResponseWriter, name string, times int) bool {
 		switch {
 		case name != "turnout-linux-amd64" || times > 2:
 			return false
@@ -274,9 +288,10 @@ func TestTriesAgain(t *testing.T) {
 		}
 		return true
 	}
+	r.change(func(r *release) { r.serve = answer })
 	newRunner(t, r, true).installed("turnout-linux-amd64")
-	if r.asked["turnout-linux-amd64"] != 3 {
-		t.Errorf("downloads: %v", r.asked)
+	if r.downloads()["turnout-linux-amd64"] != 3 {
+		t.Errorf("downloads: %v", r.downloads())
 	}
 }
 
@@ -284,10 +299,11 @@ func TestTriesAgain(t *testing.T) {
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
 	r := newRelease(t)
-	r.serve = func(w http.ResponseWriter, name string, _ int) bool {
+	answer := func(w http.ResponseWriter, _ string, _ int) bool {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte("half"))
 		return true
 	}
+	r.change(func(r *release) { r.serve = answer })
 	newRunner(t, r, true).refused("four downloads did not end well")
 }

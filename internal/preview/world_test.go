@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, Proxy: proxytest.StartNGINX(t), from: proxytest.FreePort(t), agents: make(map[machine.Machine]*exec.Cmd)}
+	w := &world{t: t, Proxy: proxytest.StartNGINX(t), from: ownPorts(), agents: make(map[machine.Machine]*exec.Cmd)}
 	text := fmt.Sprintf(specText, w.Dir, w.from, w.from+200, os.Args[0], w.Site.Listen, w.Site.Main, w.Site.ErrorLog)
 	s, problems := spec.Parse([]byte(text), "deploy.hcl", spec.Options{Dir: w.Dir})
 	if problems.Failed() {
@@ -217,6 +218,13 @@ func (w *world) shows(number int, text string) {
 		w.t.Errorf("pull request %d: %d %q, want %q", number, status, body, text)
 	}
 }
+
+// worlds counts the ranges of ports that were given out.
+var worlds atomic.Int32
+
+// ownPorts is the first of 200 ports that no other test looks at: they are above
+// those that proxytest gives out, and below those of outgoing connections.
+func ownPorts() value.Port { return value.Port(30001 + 200*(worlds.Add(1)-1)) }
 
 // holds fails unless exactly these pull requests have anything on the machine:
 // records, folders, sites and ports.
