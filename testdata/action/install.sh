@@ -8,6 +8,7 @@ apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
 rm -f /etc/nginx/sites-enabled/default
 nginx
+until [[ -s /run/nginx.pid ]]; do sleep 0.05; done # the command ends before its daemon is known by it
 
 cp slot.conf /etc/slot.conf
 cat >/usr/local/bin/slot <<'SCRIPT'
