@@ -189,6 +189,25 @@ func TestLimits(t *testing.T) {
 	w.holds(m, nil)
 }
 
+// TestMovedIsMadeAnew has the spec name another host than the record.
+func TestMovedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.HAProxy)
+	m := w.agent()
+	r := w.mustBring(m, 1, "one")
+	r.Hostname = "pr-2.preview.example.com"
+	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
+		t.Fatal(err)
+	}
+	w.mustBring(m, 1, "two")
+	if !strings.Contains(strings.Join(w.steps, "\n"), "it is made anew") {
+		t.Error("it was not removed first")
+	}
+	w.shows(1, "two")
+	w.shows(2, "")
+	w.holds(m, []int{1})
+}
+
 // TestOthersLoseNothing has clients of one preview ask while another one comes,
 // fails to, and goes. An nginx of before 1.27.4 may close an idle connection then.
 func TestOthersLoseNothing(t *testing.T) {
