@@ -58,7 +58,10 @@ func serveApp() {
 	}
 	fmt.Println("app: serves", string(text))
 	go func() {
-		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil { // an answer before the end of the body may get lost with it
+				return
+			}
 			if string(text) == "sick" {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
