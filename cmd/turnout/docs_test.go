@@ -108,25 +108,6 @@ func TestLinksLead(t *testing.T) {
 	}
 }
 
-var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
-
-// TestHelpListsEveryOption gives every option of each help text to its command:
-// one that is unknown there would be an error of usage.
-func TestHelpListsEveryOption(t *testing.T) {
-	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "report", "render", "export", "init", "artifacts", "artifacts list", "artifacts get", "lock", "lock status"} {
-		command := strings.Fields(name)
-		_, help := turnout(append(command, "-h")...)
-		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {
-			t.Errorf("turnout %s -h lacks an example or the exit codes", name)
-		}
-		for _, match := range helpFlag.FindAllStringSubmatch(help, -1) {
-			if _, output := turnout(append(command, "-"+match[1]+"=x", "-h")...); strings.Contains(output, "not defined") {
-				t.Errorf("turnout %s: -%s is in the help only", name, match[1])
-			}
-		}
-	}
-}
-
 // turnout runs a command that touches nothing.
 func turnout(args ...string) (code int, output string) {
 	var out bytes.Buffer
