@@ -67,6 +67,7 @@ soak: fuzz
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run SyncConverges -v ./internal/preview
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
+	@eval "$$(scripts/engine.sh)" && TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/github/e2e
 
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)

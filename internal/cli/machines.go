@@ -128,7 +128,7 @@ func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, erro
 	}
 	r := rollout.Request{
 		Environment: d.Environment, Rollback: d.Rollback, To: d.To, Canary: d.Canary, Hurried: d.Hurried, Planned: d.Planned, Pos: d.Pos,
-		Machines: machines.Get, Templates: templates, Workspace: a.dir,
+		Machines: machines.Get, Templates: templates, Workspace: a.dir, Mask: a.masker.String,
 	}
 	if !d.Rollback {
 		r.Release = a.abs(d.Release)
