@@ -4,9 +4,22 @@ WORKDIR /src
 # All in one step: where the source brings vendor/, nothing is downloaded.
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-    -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/cli.version=$VERSION}" \
-    -o /turnout ./cmd/turnout
+# Agents for servers of another architecture: one that was built into agents/ before
+# is taken as it is.
+RUN set -e; mkdir -p agents; own=$(go env GOARCH); \
+    for arch in amd64 arm64; do \
+        agent=agents/turnout-linux-$arch; \
+        test -e $agent || CGO_ENABLED=0 GOARCH=$arch go build -trimpath -buildvcs=false \
+            -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/cli.version=$VERSION}" -o $agent ./cmd/turnout; \
+    done; \
+    mv agents/turnout-linux-$own /turnout; mv agents /agents
+
+# Packed, as few runs meet such a server: turnout unpacks one when it has to.
+FROM debian:bookworm-slim AS agents
+RUN apt-get update && apt-get install --yes --no-install-recommends zstd
+LABEL stage=turnout-build
+COPY --from=build /agents /agents
+RUN zstd --quiet -19 --rm /agents/*
 
 # What stages of a spec expect to find: a shell, git, curl, and apt-get for more.
 # turnout itself needs none of it.
@@ -31,6 +44,7 @@ FROM scratch
 COPY --from=tools / /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=build /turnout /usr/local/bin/turnout
+COPY --from=agents /agents /usr/local/bin
 # An entrypoint of action.yml takes no arguments: the name says which one it is.
 RUN ["ln", "-s", "/usr/local/bin/turnout", "/turnout-action"]
 RUN ["ln", "-s", "/usr/local/bin/turnout", "/turnout-post"]

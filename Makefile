@@ -45,11 +45,13 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
+	@go test -tags portable ./internal/machine
 	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m $(long) ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
 	@go vet ./...
+	@GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/turnout
 
 bin/act:
 	@echo "Installing $(act) into bin/."

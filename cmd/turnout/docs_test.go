@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -131,7 +132,7 @@ func TestHelpListsEveryOption(t *testing.T) {
 func turnout(args ...string) (code int, output string) {
 	var out bytes.Buffer
 	code = cli.Main(context.Background(), cli.Env{
-		Args: append([]string{"turnout"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		Args: append([]string{"turnout"}, args...), System: runtime.GOOS, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 	})
 	return code, out.String()
 }

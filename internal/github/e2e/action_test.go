@@ -3,18 +3,23 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/org/deploy-action/internal/github/githubtest"
 )
@@ -70,11 +75,23 @@ func checkout(t *testing.T) string {
 		copyFile(t, filepath.Join(root, name), filepath.Join(dir, name))
 	}
 	run(t, dir, "go", "mod", "vendor")
+	other := otherAgent()
+	run(t, root, "env", "GOARCH="+strings.TrimPrefix(other, "turnout-linux-"), "CGO_ENABLED=0",
+		"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "agents", other), "./cmd/turnout")
 	run(t, dir, "git", "init", "--quiet", "--initial-branch=main")
 	run(t, dir, "git", "remote", "add", "origin", "https://github.com/"+githubtest.Repository)
 	run(t, dir, "git", "add", "--all", "--force")
 	run(t, dir, "git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message=t")
 	return dir
+}
+
+// otherAgent is the binary for servers of the architecture that this machine is not
+// of. The engine is given one: to build it there takes a minute, each time.
+func otherAgent() string {
+	if runtime.GOARCH == "arm64" {
+		return "turnout-linux-amd64"
+	}
+	return "turnout-linux-arm64"
 }
 
 func copyFile(t *testing.T, from, to string) {
@@ -165,7 +182,8 @@ func TestAction(t *testing.T) {
 	need(t, "act", "docker", "git", "go")
 	engine(t)
 	github := hub(t)
-	log, err := act(t, checkout(t), ".github/workflows/selftest.yml", github)
+	copied := checkout(t)
+	log, err := act(t, copied, ".github/workflows/selftest.yml", github)
 	if err != nil {
 		t.Fatalf("act: %v\n%s", err, log)
 	}
@@ -185,9 +203,30 @@ func TestAction(t *testing.T) {
 	}
 	told(t, github)
 	fitsOntoRunners(t)
+	carriesOtherAgent(t, copied)
 	t.Log(regexp.MustCompile(`\d+ requests, \d+ failed, p99 [^*\n]*`).FindString(log))
 	if t.Failed() {
 		t.Log(log)
+	}
+}
+
+// carriesOtherAgent checks that the agent for other servers lies where turnout looks
+// for it, and is the one that was built.
+func carriesOtherAgent(t *testing.T, checkout string) {
+	t.Helper()
+	packed := run(t, root, "docker", "run", "--rm", "--entrypoint", "cat", "act-dockeraction:latest", "/usr/local/bin/"+otherAgent()+".zst")
+	unpacker, err := zstd.NewReader(strings.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unpacker.Close()
+	got, err := io.ReadAll(unpacker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join(checkout, "agents", otherAgent()))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the image's agent has %d bytes, the one that was built %d (%v)", len(got), len(want), err)
 	}
 }
 
