@@ -26,16 +26,19 @@ RUN zstd --quiet -19 --rm /agents/*
 FROM debian:bookworm-slim AS tools
 # git names perl for commands that nobody gives in a pipeline (send-email, svn,
 # add -i of old), and a third of the image would be perl. What else goes is what
-# serves repositories, what mails patches, documents and translations.
+# serves repositories, what mails patches or fetches packs by their addresses, time
+# zones with leap seconds, what makes file systems and Debian packages, documents and
+# translations.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash ca-certificates curl git \
     && sed -i '/^Package: git$/,/^$/ s/, \(perl\|liberror-perl\|git-man ([^)]*)\)//g' /var/lib/dpkg/status \
-    && apt-get purge --yes --auto-remove perl perl-modules-5.36 libperl5.36 liberror-perl git-man \
+    && apt-get purge --yes --auto-remove --allow-remove-essential perl perl-modules-5.36 libperl5.36 liberror-perl git-man e2fsprogs libext2fs2 libss2 logsave \
     && cd /usr/lib/git-core && ln -sf ../../bin/git git \
-    && rm -rf git-http-push git-imap-send git-http-backend git-daemon git-shell git-instaweb scalar \
+    && rm -rf git-http-push git-imap-send git-http-backend git-daemon git-shell git-instaweb scalar git-http-fetch \
         /usr/bin/scalar /usr/bin/git-shell /usr/share/gitweb /usr/lib/*/gconv/IBM* /usr/lib/*/gconv/EBCDIC* \
     && find /usr/share/doc -type f -not -name copyright -delete \
     && find /usr/share/doc -type l -delete \
+    && rm -rf /var/lib/dpkg/info/*.symbols /usr/share/zoneinfo/right \
     && rm -rf /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/share/bash-completion \
         /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/*
 
