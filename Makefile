@@ -30,6 +30,9 @@ long := ./internal/github/e2e ./internal/rollout ./cmd/turnout
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
 
+# Where systems differ. A release builds the whole program for each.
+by_system := $(addprefix ./internal/,machine release metrics ssh state console artifact pid1)
+
 # What befalls real deploys: docs/reliability.md.
 proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|TestRace
 
@@ -45,11 +48,13 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
+	@go test -tags portable ./internal/machine
 	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m $(long) ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
 	@go vet ./...
+	@GOOS=darwin GOARCH=arm64 go build $(by_system)
 
 bin/act:
 	@echo "Installing $(act) into bin/."

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func TestLinksLead(t *testing.T) {
 func turnout(args ...string) (code int, output string) {
 	var out bytes.Buffer
 	code = cli.Main(context.Background(), cli.Env{
-		Args: append([]string{"turnout"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		Args: append([]string{"turnout"}, args...), System: runtime.GOOS, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 	})
 	return code, out.String()
 }

@@ -1,18 +1,24 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/rand"
+	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/org/deploy-action/internal/github/githubtest"
 )
@@ -34,9 +40,14 @@ func image(t *testing.T) string {
 
 var built = sync.OnceValue(build)
 
+// otherAgent is the agent for servers of the architecture that this machine is not
+// of.
+var otherAgent = map[string]string{"amd64": "turnout-linux-arm64", "arm64": "turnout-linux-amd64"}[runtime.GOARCH]
+
 // build puts a binary that is built here in the place of the Dockerfile's own
-// build, as the release does: here are modules and a cache. TestSoakDockerfile has
-// the Dockerfile build it.
+// build, as the release does: here are modules and a cache. It also stands for the
+// agent of the other architecture, which takes as much room and a minute to compile.
+// TestSoakDockerfile has the Dockerfile build both.
 func build() error {
 	dir, err := os.MkdirTemp("", "turnout-e2e-")
 	if err != nil {
@@ -47,7 +58,7 @@ func build() error {
 	if err != nil {
 		return err
 	}
-	stages := regexp.MustCompile(`(?s)\AFROM golang:\S+ AS build\n.*?\n\n`).ReplaceAll(text, []byte("FROM scratch AS build\nCOPY turnout /turnout\n\n"))
+	stages := regexp.MustCompile(`(?s)\AFROM golang:\S+ AS build\n.*?\n\n`).ReplaceAll(text, []byte("FROM scratch AS build\nCOPY turnout /turnout\nCOPY turnout /agents/"+otherAgent+"\n\n"))
 	if string(stages) == string(text) {
 		return errors.New("the Dockerfile does not begin with the stage build")
 	}
@@ -71,6 +82,26 @@ const maxImage = 120e6
 func TestTheImageFitsOntoRunners(t *testing.T) {
 	t.Parallel()
 	fits(t, image(t))
+	carriesOtherAgent(t, image(t))
+}
+
+// carriesOtherAgent fails unless the agent for other servers lies, packed, where
+// turnout looks for it.
+func carriesOtherAgent(t *testing.T, image string) {
+	t.Helper()
+	packed := run(t, root, "docker", "run", "--rm", "--entrypoint", "cat", image, "/usr/local/bin/"+otherAgent+".zst")
+	unpacker, err := zstd.NewReader(strings.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unpacker.Close()
+	text, err := io.ReadAll(unpacker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := elf.NewFile(bytes.NewReader(text)); err != nil {
+		t.Errorf("%s: %v", otherAgent, err)
+	}
 }
 
 func fits(t *testing.T, image string) {
@@ -104,6 +135,7 @@ func TestSoakDockerfile(t *testing.T) {
 	})
 	run(t, dir, "docker", "build", "--tag", whole, ".")
 	fits(t, whole)
+	carriesOtherAgent(t, whole)
 	if said := run(t, dir, "docker", "run", "--rm", "--entrypoint", "turnout", whole, "version"); !strings.HasPrefix(said, "turnout ") {
 		t.Errorf("turnout version: %s", said)
 	}
