@@ -26,9 +26,9 @@ RUN zstd --quiet -19 --rm /agents/*
 FROM debian:bookworm-slim AS tools
 # git names perl for commands that nobody gives in a pipeline (send-email, svn,
 # add -i of old), and a third of the image would be perl. What else goes is what
-# serves repositories, what mails patches or fetches packs by their addresses, time
-# zones with leap seconds, what makes file systems and Debian packages, documents and
-# translations.
+# serves repositories, mails patches or fetches packs by their addresses; what makes
+# file systems and Debian packages; time zones with leap seconds; encodings of
+# mainframes and rare ones of East Asia; documents and translations.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash ca-certificates curl git \
     && sed -i '/^Package: git$/,/^$/ s/, \(perl\|liberror-perl\|git-man ([^)]*)\)//g' /var/lib/dpkg/status \
@@ -36,6 +36,8 @@ RUN apt-get update \
     && cd /usr/lib/git-core && ln -sf ../../bin/git git \
     && rm -rf git-http-push git-imap-send git-http-backend git-daemon git-shell git-instaweb scalar git-http-fetch \
         /usr/bin/scalar /usr/bin/git-shell /usr/share/gitweb /usr/lib/*/gconv/IBM* /usr/lib/*/gconv/EBCDIC* \
+        /usr/lib/*/gconv/*CNS* /usr/lib/*/gconv/*HKSCS* /usr/lib/*/gconv/*JISX0213* /usr/lib/*/gconv/*ISO*IR* /usr/lib/*/gconv/ISO-2022-* \
+        /usr/lib/*/gconv/EUC-TW* /usr/lib/*/gconv/GBBIG5* \
     && find /usr/share/doc -type f -not -name copyright -delete \
     && find /usr/share/doc -type l -delete \
     && rm -rf /var/lib/dpkg/info/*.symbols /usr/share/zoneinfo/right \

@@ -21,7 +21,7 @@ sbom       := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Most tests wait for processes, networks and clocks, and leave the CPUs idle: so
-# many packages are tested at once.
+# many packages are tested at once, and so many tests of each.
 at_once := 4
 
 # Those that take longest begin first.
@@ -49,7 +49,7 @@ demo: build
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
 	@go test -tags portable ./internal/machine
-	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m $(long) ./...
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -parallel $(at_once) -timeout 30m $(long) ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
