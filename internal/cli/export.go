@@ -73,6 +73,6 @@ func (a *app) put(text []byte, out string) error {
 	if out != "" {
 		return machine.WriteFile(a.abs(out), text, 0o644)
 	}
-	_, err := a.stdout.Write(text)
+	_, err := a.data.Write(text)
 	return err
 }

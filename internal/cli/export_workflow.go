@@ -121,7 +121,7 @@ func (a *app) putWorkflow(c *cli.Command, out string, text []byte) error {
 		return a.checkWorkflow(out, text)
 	}
 	if out == "-" {
-		_, err := a.stdout.Write(text)
+		_, err := a.data.Write(text)
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(a.abs(out)), 0o755); err != nil {

@@ -55,7 +55,7 @@ func (a *app) formatStdin() error {
 	if err := a.tell(problems); err != nil {
 		return err
 	}
-	_, err = a.stdout.Write(formatted)
+	_, err = a.data.Write(formatted)
 	return err
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -78,9 +77,7 @@ func (a *app) spareStdout() {
 // hide masks secrets in everything that is printed from here on.
 func (a *app) hide(secrets []string) {
 	a.masker = secret.New(secrets)
-	stdout, stderr := a.masker.Writer(a.env.Stdout), a.masker.Writer(a.env.Stderr)
-	a.flush = func() error { return errors.Join(stdout.Close(), stderr.Close()) }
-	a.stdout, a.stderr = stdout, stderr
+	a.speak()
 	if a.actions != nil {
 		a.actions.Mask(secrets)
 	}

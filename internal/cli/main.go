@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
+	"github.com/org/deploy-action/internal/console"
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/secret"
 	"github.com/org/deploy-action/internal/spec"
@@ -44,9 +46,10 @@ func (e Env) Getenv(name string) string {
 // app is one call of turnout.
 type app struct {
 	env     Env
-	stdout  io.Writer // masked once the spec's secrets are known
-	stderr  io.Writer
-	flush   func() error // writes what stdout and stderr hold back
+	stdout  io.Writer    // masked once the spec's secrets are known, and harmless: see speak
+	stderr  io.Writer    // likewise
+	data    io.Writer    // standard output, masked alone: for what is kept byte by byte, and for a console
+	flush   func() error // writes what these hold back
 	masker  *secret.Masker
 	actions *github.Actions // nil outside GitHub Actions
 	colour  bool
@@ -57,7 +60,8 @@ type app struct {
 // Main runs one command and returns the process's exit code.
 func Main(ctx context.Context, env Env) int {
 	favourCommand()
-	a := &app{env: env, stdout: env.Stdout, stderr: env.Stderr, masker: secret.New(nil), flush: func() error { return nil }}
+	a := &app{env: env, masker: secret.New(nil), flush: func() error { return nil }}
+	a.speak()
 	code := a.exit(ctx, a.perform(ctx))
 	if err := a.flush(); err != nil && code == exitDone {
 		return exitFailed
@@ -70,6 +74,7 @@ func (a *app) perform(ctx context.Context) error {
 		return a.plainAgent(ctx)
 	}
 	a.actions, _ = github.Detect(a.env.Getenv, a.env.Stdout)
+	a.speak()
 	args, err := a.args()
 	if err != nil {
 		return err
@@ -142,6 +147,7 @@ func (a *app) before(ctx context.Context, c *cli.Command) (context.Context, erro
 		}
 	}
 	a.colour = !c.Bool("no-color") && a.env.Getenv("NO_COLOR") == "" && (a.actions != nil || isTerminal(a.env.Stdout))
+	a.speak()
 	return ctx, nil
 }
 
@@ -206,9 +212,14 @@ func atMost(c *cli.Command, n int) error {
 
 // writeIndented writes v as JSON, for programs and for people who look at it.
 func writeIndented(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
+	err := encoder.Encode(v)
+	if err == nil {
+		_, err = out.Write(console.Escaped(text.Bytes()))
+	}
+	return err
 }
 
 // usageError is a command line that cannot be followed. Nothing was touched.

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/console"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
@@ -102,10 +104,15 @@ func unstartable(p *plan.Plan) error {
 }
 
 func (a *app) printPlan(p *plan.Plan, asJSON bool) error {
-	if asJSON {
-		return p.WriteJSON(a.stdout)
+	if !asJSON {
+		return p.Write(a.stdout)
 	}
-	return p.Write(a.stdout)
+	var text bytes.Buffer
+	err := p.WriteJSON(&text)
+	if err == nil {
+		_, err = a.stdout.Write(console.Escaped(text.Bytes()))
+	}
+	return err
 }
 
 // preview asks the machines what is live.

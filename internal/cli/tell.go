@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -28,6 +29,31 @@ func tellFlags() []cli.MutuallyExclusiveFlags {
 	}}}
 }
 
+// speak has what is printed from here on masked, and made harmless for a terminal
+// and for GitHub's runner: it holds what titles, servers and commands have said.
+// It is masked before, as a secret may look like what is taken out, and after, as
+// one may have been parted by it.
+func (a *app) speak() {
+	_ = a.flush() // nobody misses a line that could not be written
+	var open []io.Closer
+	opened := func(w io.WriteCloser) io.Writer {
+		open = append([]io.Closer{w}, open...)
+		return w
+	}
+	harmless := func(w io.Writer) io.Writer {
+		return opened(a.masker.Writer(opened(console.NewPlain(w, console.Options{Colour: a.colour, GitHub: a.actions != nil}))))
+	}
+	a.data = opened(a.masker.Writer(a.env.Stdout))
+	a.stdout, a.stderr = harmless(a.data), harmless(opened(a.masker.Writer(a.env.Stderr)))
+	a.flush = func() error {
+		var errs []error
+		for _, w := range open {
+			errs = append(errs, w.Close())
+		}
+		return errors.Join(errs...)
+	}
+}
+
 // beforeRun keeps standard output for the events where a program reads them.
 func (a *app) beforeRun(ctx context.Context, c *cli.Command) (context.Context, error) {
 	if c.Bool("json") {
@@ -46,10 +72,10 @@ type teller interface {
 // people go that are no events.
 func (a *app) teller(c *cli.Command) (told teller, words io.Writer) {
 	if c.Bool("json") {
-		return console.NewJSON(a.stdout), a.stderr
+		return console.NewJSON(a.data), a.stderr
 	}
 	terminal := a.terminal()
-	told = console.New(a.stdout, console.Options{
+	told = console.New(a.data, console.Options{
 		Colour: a.colour, GitHub: a.actions != nil, Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose"), Terminal: terminal,
 	})
 	if terminal != nil && !signal.Ignored(syscall.SIGTSTP) {

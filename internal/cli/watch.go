@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
+	"github.com/org/deploy-action/internal/console"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
 )
@@ -66,8 +68,12 @@ func (a *app) show(text []byte, w watch) error {
 	now := time.Now().Format("15:04:05")
 	switch {
 	case w.asJSON:
+		text = console.Escaped(text)
 	case isTerminal(a.env.Stdout):
-		text = fmt.Appendf(nil, "%s%s  turnout %s -watch, Ctrl-C ends\n\n%s", clearScreen, now, w.command, text)
+		if _, err := io.WriteString(a.data, clearScreen); err != nil {
+			return err
+		}
+		text = fmt.Appendf(nil, "%s  turnout %s -watch, Ctrl-C ends\n\n%s", now, w.command, text)
 	default:
 		text = fmt.Appendf(nil, "── %s\n%s", now, text)
 	}

@@ -8,9 +8,18 @@ import (
 // reset ends all colours.
 const reset = "\x1b[0m"
 
-// unbracket breaks up "##[", which GitHub's runner takes for a command wherever
-// it stands in a line; relay sees to it that no line begins with "::", the other
-// form.
+// disarmed is a line that GitHub's runner takes for text: one that begins with
+// "::", though after blanks, is a command to it.
+func disarmed(line string) string {
+	line = unbracket(line)
+	if strings.HasPrefix(strings.TrimSpace(line), "::") {
+		return "│ " + line
+	}
+	return line
+}
+
+// unbracket breaks up "##[", the other form of a command, which the runner finds
+// wherever it stands in a line.
 func unbracket(line string) string { return strings.ReplaceAll(line, "##[", "## [") }
 
 // strip is a line as nothing but text, each character of it in its column.

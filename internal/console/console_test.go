@@ -139,8 +139,24 @@ func FuzzForeignText(f *testing.F) {
 				t.Fatal(err)
 			}
 			checkHarmless(t, out.String(), options)
+			out.Reset()
+			plain := console.NewPlain(&out, options)
+			for _, b := range []byte("a\xff" + text) { // whole lines, however they come
+				_, _ = plain.Write([]byte{b})
+			}
+			_ = plain.Close()
+			checkPlain(t, out.String(), options)
 		}
 	})
+}
+
+// checkPlain is checkHarmless of what has no groups of ours.
+func checkPlain(t *testing.T, out string, options console.Options) {
+	t.Helper()
+	checkHarmless(t, out, options)
+	if options.GitHub && regexp.MustCompile(`(?m)^\s*::`).MatchString(out) {
+		t.Errorf("the runner takes a command from %q", out)
+	}
 }
 
 // foreign has text wherever somebody else may have written it, before a stage

@@ -35,7 +35,7 @@ func (j *JSON) Event(e event.Event) {
 	if err := encoder.Encode(e); err != nil {
 		panic(fmt.Sprintf("console: %s does not survive JSON: %v", e.Kind, err))
 	}
-	_, j.err = j.w.Write(escaped(line.Bytes()))
+	_, j.err = j.w.Write(Escaped(line.Bytes()))
 }
 
 // Close returns the error of the write that failed. It leaves the writer open.
@@ -46,9 +46,9 @@ func (j *JSON) Close() error {
 	return nil
 }
 
-// escaped is the same JSON without a character that does more than stand for
+// Escaped is the same JSON without a character that does more than stand for
 // itself.
-func escaped(line []byte) []byte {
+func Escaped(line []byte) []byte {
 	line = bytes.ReplaceAll(line, []byte("##["), []byte(`\u0023\u0023[`))
 	if !bytes.ContainsFunc(line, acts) {
 		return line

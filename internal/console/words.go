@@ -69,10 +69,7 @@ func (c *Console) own(prefix string, m mark, text string) {
 func (c *Console) relay(prefix, line string) {
 	line = harmless(line, c.options.Colour)
 	if c.options.GitHub {
-		prefix, line = "", unbracket(prefix+line)
-		if strings.HasPrefix(strings.TrimSpace(line), "::") {
-			prefix = "│ " // or the runner takes it for a command
-		}
+		prefix, line = "", disarmed(prefix+line)
 	}
 	c.out.WriteString(prefix)
 	c.out.WriteString(line)
