@@ -86,6 +86,16 @@ func leaky(t *testing.T) (*site, *githubtest.Server) {
 }
 
 const leakyPipeline = `
+server "here" {
+  connection = "local"
+}
+
+task "leaks" {
+  target = server.here
+  env    = { S0 = var.s0 }
+  run    = "cat %[1]s/leaks; echo $S0 >&2; exit 3"
+}
+
 pipeline "leaks" {
   stage "puts_out" {
     env = { S0 = var.s0 }
@@ -120,6 +130,9 @@ func TestNoSecretIsPutOut(t *testing.T) {
 	try(1, "run", "leaks")
 	try(1, "run", "-verbose", "leaks")
 	try(1, "run", "-json", "leaks")
+	try(1, "task", "leaks")
+	try(1, "task", "-json", "leaks")
+	try(0, "servers", "metrics", "-json")
 	try(0, "plan", "leaks")
 	try(0, "plan", "-json", "leaks")
 	try(0, "deploy", "-release", s.release("v1"))
