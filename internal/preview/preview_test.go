@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
 )
 
 // TestLifeOfAPreview brings one up, updates it, fails to update it, and takes it
@@ -125,9 +127,7 @@ func (w *world) spoil(m machine.Machine, open []int) {
 		switch r.Number {
 		case open[0]:
 			r.State = Coming
-			if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
-				w.t.Fatal(err)
-			}
+			w.write(r)
 		case open[1]:
 			p, err := (&work{Request: w.request(m, "")}).at(r)
 			if err != nil {
@@ -189,23 +189,65 @@ func TestLimits(t *testing.T) {
 	w.holds(m, nil)
 }
 
-// TestMovedIsMadeAnew has the spec name another host than the record.
+// TestMovedIsMadeAnew has the spec give previews other host names, another folder
+// and other ports, one after the other.
 func TestMovedIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, proxy.HAProxy)
 	m := w.agent()
-	r := w.mustBring(m, 1, "one")
-	r.Hostname = "pr-2.preview.example.com"
-	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
-		t.Fatal(err)
+	w.respec(`"pr-$`, `"old-$`)
+	w.mustBring(m, 1, "zero")
+	for _, move := range [][2]string{
+		{`"old-$`, `"pr-$`},
+		{"/srv/$", "/srv/moved-$"},
+		{fmt.Sprintf("%d-", w.from), fmt.Sprintf("%d-", w.from+100)},
+	} {
+		w.respec(move[0], move[1])
+		w.mustBring(m, 1, move[1])
+		w.told("it is made anew")
+		w.shows(1, move[1])
+		w.holds(m, []int{1})
 	}
-	w.mustBring(m, 1, "two")
-	if !strings.Contains(strings.Join(w.steps, "\n"), "it is made anew") {
-		t.Error("it was not removed first")
+}
+
+// TestTLS has previews at https:// addresses alone, and plain HTTP lead there.
+func TestTLS(t *testing.T) {
+	forEachKind(t, func(t *testing.T, w *world) {
+		redirect := proxytest.FreePort(t)
+		w.respec("listen =", fmt.Sprintf("tls {\n certificate = %q\n redirect = %d\n }\n listen =", w.certificate(), redirect))
+		m := w.agent()
+		r := w.mustBring(m, 1, "one")
+		w.shows(1, "one")
+		w.shows(2, "")
+		request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/a", redirect), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = string(r.Hostname)
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if got, want := response.Header.Get("Location"), r.URL(w.preview)+"/a"; got != want || !strings.HasPrefix(want, "https://") {
+			t.Errorf("plain HTTP leads to %q, want %q", got, want)
+		}
+	})
+}
+
+// TestOverlappingRanges has the block of another repository lease out of the same
+// ports, with its leases in another directory.
+func TestOverlappingRanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.NGINX)
+	m := w.agent()
+	mine := w.mustBring(m, 1, "mine")
+	w.respec(`preview "shop"`, `preview "blog"`, "/previews", "/others", "preview.example", "blog.example")
+	others := w.mustBring(m, 1, "others")
+	if mine.Port == others.Port {
+		t.Errorf("both were given port %d", mine.Port)
 	}
-	w.shows(1, "two")
-	w.shows(2, "")
-	w.holds(m, []int{1})
+	w.shows(1, "mine")
 }
 
 // TestOthersLoseNothing has clients of one preview ask while another one comes,
