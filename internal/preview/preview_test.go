@@ -141,6 +141,35 @@ func (w *world) spoil(m machine.Machine, open []int) {
 	}
 }
 
+// TestSyncRemovesWhatIsToGo has, all of open pull requests, a first release whose
+// run was killed before it was on record that it is up, a preview that nothing has
+// come to for longer than its ttl, and one that something came to in time.
+func TestSyncRemovesWhatIsToGo(t *testing.T) {
+	forEachKind(t, func(t *testing.T, w *world) {
+		m := w.agent()
+		old := time.Now().Add(-w.preview.TTL - time.Minute)
+		for number, spoil := range map[int]func(*Record){
+			1: func(r *Record) { r.State, r.Release = Coming, "" },
+			2: func(r *Record) { r.Updated = old },
+			3: func(r *Record) { r.Updated = old },
+		} {
+			r := w.mustBring(m, number, "one")
+			spoil(&r)
+			w.write(r)
+		}
+		w.mustBring(m, 3, "two")
+		synced, err := Sync(t.Context(), w.request(m, "sync"), pulls(1, 2, 3))
+		if err != nil || len(synced.Removed) != 2 || len(synced.Missing) != 2 || len(synced.Kept) != 1 {
+			t.Errorf("sync: %+v, %v", synced, err)
+		}
+		w.told("shop-pr-1: removed: it never came up", "shop-pr-2: removed: nothing has come to it for longer than its ttl")
+		w.shows(1, "")
+		w.shows(2, "")
+		w.shows(3, "two")
+		w.holds(m, []int{3})
+	})
+}
+
 // TestTwoRunsAtOnceLeaseTwoPorts brings up two previews side by side.
 func TestTwoRunsAtOnceLeaseTwoPorts(t *testing.T) {
 	forEachKind(t, func(t *testing.T, w *world) {
@@ -200,7 +229,7 @@ func TestMovedIsMadeAnew(t *testing.T) {
 	for _, move := range [][2]string{
 		{`"old-$`, `"pr-$`},
 		{"/srv/$", "/srv/moved-$"},
-		{fmt.Sprintf("%d-", w.from), fmt.Sprintf("%d-", w.from+100)},
+		{fmt.Sprintf("%d-", w.from), fmt.Sprintf("%d-", w.from+portsEach/2)},
 	} {
 		w.respec(move[0], move[1])
 		w.mustBring(m, 1, move[1])
@@ -236,7 +265,8 @@ func TestTLS(t *testing.T) {
 }
 
 // TestOverlappingRanges has the block of another repository lease out of the same
-// ports, with its leases in another directory.
+// ports, with its leases in another directory. A port that a killed run has leased
+// and the other one has taken since stays the other one's.
 func TestOverlappingRanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, proxy.NGINX)
@@ -246,6 +276,17 @@ func TestOverlappingRanges(t *testing.T) {
 	others := w.mustBring(m, 1, "others")
 	if mine.Port == others.Port {
 		t.Errorf("both were given port %d", mine.Port)
+	}
+	if _, err := Remove(t.Context(), w.request(m, "down"), 1); err != nil {
+		t.Error(err)
+	}
+	lost := Record{Name: "blog-pr-2", Number: 2, Port: mine.Port, State: Coming}
+	w.write(lost)
+	if _, err := w.bring(m, 2, "two"); !errors.Is(err, errTaken) || Stranded(err) {
+		t.Errorf("at a port that is taken: %v", err)
+	}
+	if two := w.mustBring(m, 2, "two"); two.Port == mine.Port {
+		t.Errorf("both have port %d", mine.Port)
 	}
 	w.shows(1, "mine")
 }

@@ -140,7 +140,7 @@ func forEachKind(t *testing.T, test func(t *testing.T, w *world)) {
 func newWorld(t *testing.T, kind proxy.Kind) *world {
 	t.Helper()
 	w := &world{t: t, Proxy: proxytest.Start(t, kind), from: ownPorts(), agents: make(map[machine.Machine]*exec.Cmd)}
-	w.text = fmt.Sprintf(specText, w.Dir, w.from, w.from+199, os.Args[0], kind, w.Site.Listen, w.Site.Main, ofProxy(w.Site, w.Dir))
+	w.text = fmt.Sprintf(specText, w.Dir, w.from, w.from+portsEach-1, os.Args[0], kind, w.Site.Listen, w.Site.Main, ofProxy(w.Site, w.Dir))
 	w.respec()
 	t.Cleanup(w.endApps)
 	return w
@@ -301,9 +301,11 @@ func (w *world) certificate() string {
 // worlds counts the ranges of ports that were given out.
 var worlds atomic.Int32
 
-// ownPorts is the first of 200 ports that no other test looks at: they are above
-// those that proxytest gives out, and below those of outgoing connections.
-func ownPorts() value.Port { return value.Port(30001 + 200*(worlds.Add(1)-1)) }
+const portsEach = 60
+
+// ownPorts is the first of portsEach ports that no other test looks at: they are
+// above those that proxytest gives out, and below those of outgoing connections.
+func ownPorts() value.Port { return value.Port(30001 + portsEach*(worlds.Add(1)-1)) }
 
 // holds fails unless exactly these pull requests have anything on the machine:
 // records, folders, sites and ports.
@@ -334,7 +336,7 @@ func (w *world) holds(m machine.Machine, want []int) {
 	}
 	w.found("srv/*", len(want))
 	w.found("previews/sites/*", sites)
-	for port := w.from; port < w.from+200; port++ {
+	for port := w.from; port < w.from+portsEach; port++ {
 		if free(port) == ports[port] {
 			w.t.Errorf("port %d: leased %v, and free %v", port, ports[port], free(port))
 		}
@@ -363,6 +365,11 @@ func (w *world) leadsTo(want []int) {
 			w.t.Errorf("nothing leads to %d", n)
 		}
 	}
+}
+
+// pulls are the open pull requests.
+func pulls(open ...int) func(context.Context) ([]int, error) {
+	return func(context.Context) ([]int, error) { return open, nil }
 }
 
 func sh(t *testing.T, dir, command string) {

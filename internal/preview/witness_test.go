@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/org/deploy-action/internal/machine"
 )
@@ -96,38 +95,4 @@ func during(t *testing.T, seen []sight, state State, release string) (last strin
 		}
 	}
 	return ""
-}
-
-// pulls are the open pull requests.
-func pulls(open ...int) func(context.Context) ([]int, error) {
-	return func(context.Context) ([]int, error) { return open, nil }
-}
-
-// TestSyncRemovesWhatIsToGo has, all of open pull requests, a first release whose
-// run was killed before it was on record that it is up, a preview that nothing has
-// come to for longer than its ttl, and one that something came to in time.
-func TestSyncRemovesWhatIsToGo(t *testing.T) {
-	forEachKind(t, func(t *testing.T, w *world) {
-		m := w.agent()
-		old := time.Now().Add(-w.preview.TTL - time.Minute)
-		for number, spoil := range map[int]func(*Record){
-			1: func(r *Record) { r.State, r.Release = Coming, "" },
-			2: func(r *Record) { r.Updated = old },
-			3: func(r *Record) { r.Updated = old },
-		} {
-			r := w.mustBring(m, number, "one")
-			spoil(&r)
-			w.write(r)
-		}
-		w.mustBring(m, 3, "two")
-		synced, err := Sync(t.Context(), w.request(m, "sync"), pulls(1, 2, 3))
-		if err != nil || len(synced.Removed) != 2 || len(synced.Missing) != 2 || len(synced.Kept) != 1 {
-			t.Errorf("sync: %+v, %v", synced, err)
-		}
-		w.told("shop-pr-1: removed: it never came up", "shop-pr-2: removed: nothing has come to it for longer than its ttl")
-		w.shows(1, "")
-		w.shows(2, "")
-		w.shows(3, "two")
-		w.holds(m, []int{3})
-	})
 }
