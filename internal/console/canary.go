@@ -36,7 +36,11 @@ func looked(l event.Look) string {
 	case l.Verdict == "":
 		return text + "no figures: " + l.Why
 	}
-	text += fmt.Sprintf("%s; %s: %s", side(l.New), side(l.Old), verdict(l))
+	text += side(l.New) + "; " + side(l.Old)
+	if l.Figures != nil {
+		text += "; " + l.Measured()
+	}
+	text += ": " + verdict(l)
 	if l.Missed {
 		text += " (a proxy could not tell of all requests)"
 	}

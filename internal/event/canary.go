@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Canary is the account of a canary.
 type Canary struct {
@@ -38,6 +42,7 @@ type Look struct {
 	Percent int           `json:"percent"` // that the new release had
 	New     Side          `json:"new"`
 	Old     Side          `json:"old"`
+	Figures []Figure      `json:"figures,omitempty"` // that a canary by Prometheus is judged by
 	Verdict string        `json:"verdict,omitempty"` // pass, fail, insufficient; empty: no figures
 	Why     string        `json:"why,omitempty"`     // it fails, or there are no figures
 	Missed  bool          `json:"missed,omitempty"`  // a proxy could not tell of all requests
@@ -61,4 +66,27 @@ func (s Side) ErrorRate() float64 {
 		return 0
 	}
 	return 100 * float64(s.Errors) / float64(s.Requests)
+}
+
+// Figure is a metric of both releases; nil: it has no value.
+type Figure struct {
+	Name string   `json:"name"`
+	New  *float64 `json:"new,omitempty"`
+	Old  *float64 `json:"old,omitempty"`
+}
+
+// Measured is what all figures of a look are: "p95 0.12 (old 0.11), requests 80 (old 720)".
+func (l Look) Measured() string {
+	var texts []string
+	for _, f := range l.Figures {
+		texts = append(texts, fmt.Sprintf("%s %s (old %s)", f.Name, number(f.New), number(f.Old)))
+	}
+	return strings.Join(texts, ", ")
+}
+
+func number(n *float64) string {
+	if n == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.4g", *n)
 }

@@ -51,6 +51,13 @@ func judge(a *spec.Analysis) string {
 	if a.Run != "" {
 		return "the command " + indented(a.Run)
 	}
+	if a.Prometheus != nil {
+		var names []string
+		for _, metric := range a.Prometheus.Metrics {
+			names = append(names, string(metric.Name))
+		}
+		return fmt.Sprintf("%s of %s", strings.Join(names, ", "), a.Prometheus.Address)
+	}
 	return fmt.Sprintf("the proxy's counts: at most %g %% errors and %g × the p95 of the old release, from %s on",
 		a.MaxErrorRate, a.MaxLatencyRatio, count(a.MinRequests, "request"))
 }
@@ -84,7 +91,8 @@ type canaryJSON struct {
 	Preview        bool             `json:"preview_header,omitempty"`
 	Deadline       float64          `json:"deadline_seconds"`
 	Source         string           `json:"source"`
-	Run            string           `json:"run,omitempty"` // of source "run", which knows no limits of ours
+	Run            string           `json:"run,omitempty"`        // of source "run", which knows no limits of ours
+	Prometheus     *prometheusJSON  `json:"prometheus,omitempty"` // the same
 	Interval       float64          `json:"interval_seconds"`
 	MinRequests    int              `json:"min_requests,omitempty"`
 	MaxErrorRate   float64          `json:"max_error_rate,omitempty"` // percent
@@ -92,6 +100,21 @@ type canaryJSON struct {
 	Failures       int              `json:"failures"`
 	OnInsufficient string           `json:"on_insufficient"`
 	Pos            spec.Pos         `json:"pos"`
+}
+
+type prometheusJSON struct {
+	Address string       `json:"address"`
+	Metrics []metricJSON `json:"metrics"`
+}
+
+type metricJSON struct {
+	Name     string   `json:"name"`
+	Query    string   `json:"query"` // for an example of a slot and a release
+	Max      *float64 `json:"max,omitempty"`
+	MaxRatio *float64 `json:"max_ratio,omitempty"`
+	Min      *float64 `json:"min,omitempty"`
+	MinRatio *float64 `json:"min_ratio,omitempty"`
+	Enough   *float64 `json:"enough,omitempty"`
 }
 
 type canaryStepJSON struct {
@@ -109,7 +132,13 @@ func (d *Deploy) canaryJSON() *canaryJSON {
 		Sticky: c.Sticky, Preview: c.Preview, Deadline: c.Deadline.Seconds(), Source: a.Source, Run: a.Run,
 		Interval: a.Interval.Seconds(), Failures: a.Failures, OnInsufficient: string(a.OnInsufficient), Pos: c.Pos,
 	}
-	if a.Run == "" {
+	if p := a.Prometheus; p != nil {
+		out.Prometheus = &prometheusJSON{Address: p.Address}
+		for _, m := range p.Metrics {
+			out.Prometheus.Metrics = append(out.Prometheus.Metrics, metricJSON{string(m.Name), m.Query, m.Max, m.MaxRatio, m.Min, m.MinRatio, m.Enough})
+		}
+	}
+	if a.Source == "proxy" {
 		out.MinRequests, out.MaxErrorRate, out.MaxLatency = a.MinRequests, a.MaxErrorRate, a.MaxLatencyRatio
 	}
 	for _, step := range c.Steps {

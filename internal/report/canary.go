@@ -71,6 +71,9 @@ func said(l event.Look) string {
 	if l.Action != "hold" {
 		text += " → " + l.Action
 	}
+	if l.Figures != nil {
+		text += "; " + l.Measured()
+	}
 	if l.Missed {
 		text += "; a proxy could not tell of all requests"
 	}

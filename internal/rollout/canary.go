@@ -51,6 +51,8 @@ type ascent struct {
 	percent  int           // that the new slot has
 	unjudged canary.Window // read, and not part of a reading yet: another proxy could not be read
 	missed   bool          // some requests of it
+	figures  []event.Figure
+	warned   []string // by Prometheus
 }
 
 // plan is the canary as package canary wants it.

@@ -116,6 +116,9 @@ func (a *ascent) tell(reading canary.Reading, action canary.Action) {
 		New: side(a.to.Name, action.Window.New), Old: side(a.from.Name, action.Window.Old),
 		Verdict: string(action.Verdict), Why: action.Why, Action: string(action.Kind), Next: action.Percent, Reason: action.Reason,
 	}
+	if reading.Opinion != nil {
+		look.Figures = a.figures
+	}
 	if reading.Err != nil {
 		look.Why = reading.Err.Error()
 	}

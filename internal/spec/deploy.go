@@ -18,7 +18,7 @@ var (
 	stepShape     = shape{attributes: []string{"weight", "hold"}, required: []string{"weight"}}
 	analysisShape = shape{attributes: []string{
 		"source", "run", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
-	}}
+	}, singles: []string{"prometheus"}}
 )
 
 // The defaults of a canary: shares in percent, how long each is held, and how long
@@ -107,8 +107,9 @@ func (c *Canary) Held() time.Duration {
 // Same reports whether two canaries differ in nothing but their place.
 func (c *Canary) Same(d *Canary) bool {
 	x, y := *c.Analysis, *d.Analysis
-	x.Pos, y.Pos = Pos{}, Pos{}
-	return c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
+	same := x.Prometheus.same(y.Prometheus)
+	x.Pos, y.Pos, x.Prometheus, y.Prometheus = Pos{}, Pos{}, nil, nil
+	return same && c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
 		return s.Weight == t.Weight && s.Hold == t.Hold
 	})
 }
@@ -179,7 +180,9 @@ func (b *body) defaultSteps() []CanaryStep {
 const (
 	sourceProxy     = "proxy"
 	sourceRun       = "run"
+	sourceQueries   = "prometheus"
 	lookInterval    = 10 * time.Second
+	queryInterval   = time.Minute // some scrapes of Prometheus
 	minRequests     = 50
 	maxErrorRate    = 1.0
 	maxLatencyRatio = 1.5
@@ -190,9 +193,8 @@ const (
 func (b *body) analysis() *Analysis {
 	block := b.childOrDefault("analysis", analysisShape)
 	a := &Analysis{
-		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun),
+		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun, sourceQueries),
 		Run:             block.command("run"),
-		Interval:        block.duration("interval", time.Second, lookInterval),
 		MinRequests:     block.integer("min_requests", span{0, most}, minRequests),
 		MaxErrorRate:    block.decimal("max_error_rate", 0, 100, maxErrorRate),
 		MaxLatencyRatio: block.decimal("max_latency_ratio", 1, 1000, maxLatencyRatio),
@@ -200,26 +202,44 @@ func (b *body) analysis() *Analysis {
 		OnInsufficient:  oneOf(block, "on_insufficient", AbortUnproven, AbortUnproven, PromoteUnproven),
 		Pos:             b.pos(block.block.TypeRange),
 	}
+	interval := lookInterval
+	if a.Source == sourceQueries {
+		interval = queryInterval
+	}
+	a.Interval = block.duration("interval", time.Second, interval)
+	a.Prometheus = block.prometheus(a.Interval)
 	block.checkSource(a)
 	return a
 }
 
 // checkSource reports what the source of the verdicts lacks, or has no use for.
 func (b *body) checkSource(a *Analysis) {
-	if a.Source == sourceProxy {
-		if b.given("run") {
-			b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from the proxy's counts: leave \"run\" out, or write source = \"run\".")
-		}
-		return
+	if b.given("run") && a.Source != sourceRun {
+		b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from %s: leave \"run\" out, or write source = \"run\".", judges[a.Source])
 	}
-	if !b.given("run") {
-		b.missing("run")
+	if blocks := b.blocksOf("prometheus"); len(blocks) > 0 && a.Source != sourceQueries {
+		b.errorf(blocks[0].TypeRange, "Block without effect", "The verdicts come from %s: leave \"prometheus\" out, or write source = \"prometheus\".", judges[a.Source])
+	}
+	switch a.Source {
+	case sourceProxy:
+		return
+	case sourceRun:
+		if !b.given("run") {
+			b.missing("run")
+		}
+	case sourceQueries:
+		if a.Prometheus == nil && !b.hurt(b.block.Range()) {
+			b.errorf(b.header(), "Missing block", "Verdicts by queries need the server and the queries: prometheus { … }.")
+		}
 	}
 	limits := []string{"min_requests", "max_error_rate", "max_latency_ratio"}
 	for _, name := range limits {
 		if b.given(name) {
-			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from a command, which has limits of its own: leave %q out.", name)
+			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from %s, which has limits of its own: leave %q out.", judges[a.Source], name)
 		}
 	}
 	b.leave(limits...)
 }
+
+// judges are the sources of verdicts, as messages name them.
+var judges = map[string]string{sourceProxy: "the proxy's counts", sourceRun: "a command", sourceQueries: "Prometheus"}
