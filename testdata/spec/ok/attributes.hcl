@@ -355,7 +355,7 @@ pipeline "release" {
 
           prometheus {
             address = "https://prometheus.example.com/main"
-            token   = var.token
+            token   = env("PROMETHEUS_TOKEN")
 
             metric "error_percent" {
               query     = "100 * errors:rate1m{slot=\"${slot.name}\", release=\"${slot.release}\"}"
