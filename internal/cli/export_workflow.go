@@ -74,12 +74,8 @@ func (a *app) workflow(c *cli.Command) ([]byte, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	pipeline, err := plan.Pick(s, c.Args().First())
+	p, err := a.planned(s, c.Args().First())
 	if err != nil {
-		return nil, nil, &usageError{err}
-	}
-	p, problems := plan.New(s, pipeline)
-	if err := a.tell(problems); err != nil {
 		return nil, nil, err
 	}
 	text, problems := workflow.Write(s, p, workflow.Options{

@@ -64,12 +64,18 @@ func (a *app) plan(c *cli.Command) (*spec.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	pipeline, err := plan.Pick(s, c.Args().First())
+	p, err := a.planned(s, c.Args().First())
+	return s, p, err
+}
+
+// planned plans a run of the pipeline called name.
+func (a *app) planned(s *spec.Spec, name string) (*plan.Plan, error) {
+	pipeline, err := plan.Pick(s, name)
 	if err != nil {
-		return nil, nil, &usageError{err}
+		return nil, &usageError{err}
 	}
 	p, problems := plan.New(s, pipeline)
-	return s, p, a.tell(problems)
+	return p, a.tell(problems)
 }
 
 // showPlan asks the machines what is live and prints the plan.

@@ -155,12 +155,8 @@ func (a *app) replan(c *cli.Command) (*plan.Plan, error) {
 		return nil, err
 	}
 	_, name := a.saved.From()
-	pipeline, err := plan.Pick(s, name)
+	p, err := a.planned(s, name)
 	if err != nil {
-		return nil, &usageError{err}
-	}
-	p, problems := plan.New(s, pipeline)
-	if err := a.tell(problems); err != nil {
 		return nil, err
 	}
 	text, err := a.planText(p)

@@ -10,9 +10,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/preview"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
+	"github.com/org/deploy-action/internal/value"
 )
 
 const previewHelp = `Usage: turnout preview COMMAND [options] [PREVIEW]
@@ -162,10 +164,10 @@ func (a *app) previews(c *cli.Command) (*previews, error) {
 	}
 	now := time.Now().UTC()
 	p.Template = texts[p.Preview.Proxy.Template]
-	p.Holder = state.Holder{Run: runID(now), Command: "preview " + c.Name, Since: now, Actor: a.env.Getenv("USER")}
+	p.Holder = state.Holder{Run: runID(now), Command: "preview " + c.Name, Since: now, Actor: a.actor()}
 	if a.actions != nil {
 		known := a.actions.Context()
-		p.Holder.Actor, p.Holder.Commit, p.Holder.URL = known["actor"], known["head_sha"], a.actions.RunURL()
+		p.Holder.Commit, p.Holder.URL = known["head_sha"], a.actions.RunURL()
 	}
 	p.Machines, p.Tell = p.machines.ForSwitch, p.tellStep
 	return p, nil
@@ -173,17 +175,10 @@ func (a *app) previews(c *cli.Command) (*previews, error) {
 
 // chosen is the preview block of that name; without a name, the only one.
 func chosen(s *spec.Spec, name string) (*spec.Preview, error) {
-	if name == "" && len(s.Previews) == 1 {
-		return s.Previews[0], nil
-	}
-	var names []string
-	for _, p := range s.Previews {
-		if string(p.Name) == name {
-			return p, nil
-		}
-		names = append(names, string(p.Name))
-	}
+	found, names, is := plan.Named(s.Previews, func(p *spec.Preview) value.Name { return p.Name }, name)
 	switch {
+	case is:
+		return found, nil
 	case len(names) == 0:
 		return nil, fmt.Errorf("%s: has no preview block", s.File)
 	case name == "":

@@ -32,9 +32,6 @@ Example:
   turnout report -out report.html
 ` + exitCodes
 
-// eventsFile is the event log in the folder of a run.
-const eventsFile = "events.jsonl"
-
 func (a *app) reportCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name: "report", Usage: "write the report of a run again", CustomHelpTemplate: reportHelp,
@@ -83,14 +80,14 @@ func eventLog(arg string) (string, error) {
 	case arg == "" && len(ids) == 0:
 		return "", &usageError{fmt.Errorf("report: there is no run in %s; name an event log", runsDir)}
 	case arg == "":
-		return filepath.Join(runsDir, ids[len(ids)-1], eventsFile), nil
+		return filepath.Join(runsDir, ids[len(ids)-1], event.LogName), nil
 	}
 	for _, path := range []string{arg, filepath.Join(runsDir, arg)} {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
 		case info.IsDir():
-			return filepath.Join(path, eventsFile), nil
+			return filepath.Join(path, event.LogName), nil
 		default:
 			return path, nil
 		}
@@ -105,7 +102,7 @@ func eventLog(arg string) (string, error) {
 // recordedRuns are the ids of the runs in dir that have an event log, the oldest
 // first.
 func recordedRuns(dir string) []string {
-	logs, _ := filepath.Glob(filepath.Join(dir, "*", eventsFile)) // only a bad pattern is an error
+	logs, _ := filepath.Glob(filepath.Join(dir, "*", event.LogName)) // only a bad pattern is an error
 	slices.Sort(logs)
 	ids := make([]string, len(logs))
 	for i, path := range logs {

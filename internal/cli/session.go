@@ -21,6 +21,7 @@ import (
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/report"
 	"github.com/org/deploy-action/internal/rollout"
+	"github.com/org/deploy-action/internal/spec"
 )
 
 // runsDir is where runs leave their report, logs and events, below the working
@@ -54,7 +55,7 @@ func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
 		return nil, err
 	}
 	_ = r.handOver() // finish tells; a run that is killed must not leave what only root can remove
-	file, err := os.OpenFile(filepath.Join(r.dir, eventsFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(filepath.Join(r.dir, event.LogName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -180,12 +181,14 @@ func (r *run) deploy(ctx context.Context, d *plan.Deploy, emit event.Sink) event
 	if err != nil {
 		return rollout.Refused(d, err)
 	}
-	release, done, err := r.resolve(ctx, d)
-	if err != nil {
-		return rollout.Refused(d, err)
+	if strings.HasPrefix(d.Release, spec.ArtifactPrefix) {
+		dir, done, err := r.unpackFor(ctx, d)
+		if err != nil {
+			return rollout.Refused(d, err)
+		}
+		defer func() { _ = done() }() // the folder of the run goes with the run
+		request.Release = dir
 	}
-	defer func() { _ = done() }() // the folder of the run goes with the run
-	request.Release = release
 	request.Emit, request.Machines = emit, r.machines.ForSwitch
 	command := r.about.Command
 	if d.Rollback {

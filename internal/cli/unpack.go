@@ -10,13 +10,12 @@ import (
 	"github.com/org/deploy-action/internal/artifact"
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/spec"
 )
 
-// resolve is the path of what a deploy ships, until done is called.
-func (r *run) resolve(ctx context.Context, d *plan.Deploy) (path string, done func() error, err error) {
-	if !strings.HasPrefix(d.Release, plan.ArtifactPrefix) {
-		return r.app.abs(d.Release), func() error { return nil }, nil
-	}
+// unpackFor unpacks the artifact that a deploy ships and returns the folder to
+// ship, until done is called.
+func (r *run) unpackFor(ctx context.Context, d *plan.Deploy) (path string, done func() error, err error) {
 	dir, err := os.MkdirTemp(r.dir, "release-") // deploys may run side by side
 	if err != nil {
 		return "", nil, err
@@ -40,7 +39,7 @@ func (r *run) unpacked(ctx context.Context, d *plan.Deploy, dest string) (string
 		r.tellSource(d.Made.Name, "this run")
 		return within(dest), nil
 	}
-	name, of, _ := strings.Cut(strings.TrimPrefix(d.Release, plan.ArtifactPrefix), "@")
+	name, of, _ := strings.Cut(strings.TrimPrefix(d.Release, spec.ArtifactPrefix), "@")
 	m, err := artifact.In(r.app.dir).Get(ctx, artifact.Wish{Name: name, Run: of, Dest: dest})
 	if err != nil {
 		return "", unknownArtifact(err)

@@ -9,6 +9,9 @@ import (
 	"io"
 )
 
+// LogName is what the event log is called in the folder of a run.
+const LogName = "events.jsonl"
+
 // Log writes events as JSON, one a line, each in one Write. It leaves out what
 // stages put out, for their logs have it and it can be any amount, and the
 // progress of steps. Like every listener that is not told otherwise it belongs

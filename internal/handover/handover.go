@@ -27,10 +27,7 @@ import (
 // Schema is the version of a record's format.
 const Schema = 1
 
-const (
-	recordFile = "record.json"
-	eventsFile = "events.jsonl"
-)
+const recordFile = "record.json"
 
 // Record says what became of one stage.
 type Record struct {
@@ -147,7 +144,7 @@ func Write(dir, runDir string, r Record) error {
 	if err := os.MkdirAll(into, 0o700); err != nil {
 		return err
 	}
-	if err := copyFiles(runDir, into, func(name string) bool { return name == eventsFile || isLog(name) }); err != nil {
+	if err := copyFiles(runDir, into, func(name string) bool { return name == event.LogName || isLog(name) }); err != nil {
 		return err
 	}
 	r.Schema = Schema

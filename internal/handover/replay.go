@@ -17,7 +17,7 @@ import (
 func (h *Handed) Replay(runDir string) ([]event.Event, error) {
 	var all []event.Event
 	for _, record := range h.records {
-		data, err := os.ReadFile(filepath.Join(record.dir, eventsFile))
+		data, err := os.ReadFile(filepath.Join(record.dir, event.LogName))
 		if err != nil {
 			return nil, err
 		}

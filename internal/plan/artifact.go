@@ -8,11 +8,6 @@ import (
 	"github.com/org/deploy-action/internal/spec"
 )
 
-// ArtifactPrefix begins a release that is an artifact: "artifact:app" is what this
-// run has made, where its pipeline keeps an artifact of that name, else the newest
-// that is kept; "artifact:app@RUN" is that of an earlier run.
-const ArtifactPrefix = "artifact:"
-
 // Artifact is what the run keeps of its workspace once it has ended.
 type Artifact struct {
 	Name     string
@@ -41,7 +36,7 @@ func newArtifact(from *spec.Artifact) *Artifact {
 
 // made is the artifact of the plan that a release names; nil where it names none.
 func (p *Plan) made(release string) *Artifact {
-	name, is := strings.CutPrefix(release, ArtifactPrefix)
+	name, is := strings.CutPrefix(release, spec.ArtifactPrefix)
 	i := slices.IndexFunc(p.Artifacts, func(a *Artifact) bool { return is && a.Name == name })
 	if i < 0 {
 		return nil

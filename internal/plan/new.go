@@ -5,6 +5,7 @@ import (
 
 	"github.com/org/deploy-action/internal/dag"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/value"
 )
 
 // New plans a run of pipeline. Problems name what this version reads but cannot
@@ -95,52 +96,41 @@ func Alone(s *spec.Spec, task *spec.Task, on []*spec.Server) *Plan {
 
 // Pick returns the pipeline called name or, without a name, the only one.
 func Pick(s *spec.Spec, name string) (*spec.Pipeline, error) {
-	if name == "" && len(s.Pipelines) == 1 {
-		return s.Pipelines[0], nil
-	}
-	for _, pipeline := range s.Pipelines {
-		if string(pipeline.Name) == name {
-			return pipeline, nil
-		}
-	}
-	var have []string
-	for _, pipeline := range s.Pipelines {
-		have = append(have, string(pipeline.Name))
-	}
-	return nil, choose("pipeline", name, have, s.File)
+	return pick(s, "pipeline", s.Pipelines, func(p *spec.Pipeline) value.Name { return p.Name }, name)
 }
 
 // PickEnvironment returns the environment called name or, without a name, the
 // only one.
 func PickEnvironment(s *spec.Spec, name string) (*spec.Environment, error) {
-	if name == "" && len(s.Environments) == 1 {
-		return s.Environments[0], nil
-	}
-	for _, env := range s.Environments {
-		if string(env.Name) == name {
-			return env, nil
-		}
-	}
-	var have []string
-	for _, env := range s.Environments {
-		have = append(have, string(env.Name))
-	}
-	return nil, choose("environment", name, have, s.File)
+	return pick(s, "environment", s.Environments, func(e *spec.Environment) value.Name { return e.Name }, name)
 }
 
 // PickTask returns the task called name or, without a name, the only one.
 func PickTask(s *spec.Spec, name string) (*spec.Task, error) {
-	if name == "" && len(s.Tasks) == 1 {
-		return s.Tasks[0], nil
+	return pick(s, "task", s.Tasks, func(t *spec.Task) value.Name { return t.Name }, name)
+}
+
+func pick[T any](s *spec.Spec, what string, all []T, nameOf func(T) value.Name, name string) (T, error) {
+	found, have, is := Named(all, nameOf, name)
+	if !is {
+		return found, choose(what, name, have, s.File)
 	}
-	var have []string
-	for _, task := range s.Tasks {
-		if string(task.Name) == name {
-			return task, nil
+	return found, nil
+}
+
+// Named finds the element called name or, without a name, the only one. Where it
+// finds none it returns the names that there are.
+func Named[T any](all []T, nameOf func(T) value.Name, name string) (found T, have []string, is bool) {
+	if name == "" && len(all) == 1 {
+		return all[0], nil, true
+	}
+	for _, one := range all {
+		if string(nameOf(one)) == name {
+			return one, nil, true
 		}
-		have = append(have, string(task.Name))
+		have = append(have, string(nameOf(one)))
 	}
-	return nil, choose("task", name, have, s.File)
+	return found, have, false
 }
 
 // choose explains why no element was picked, and from what to choose.

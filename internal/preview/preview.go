@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
@@ -68,13 +69,7 @@ func (r Record) URL(p *spec.Preview) string {
 	if r.Hostname == "" {
 		return ""
 	}
-	switch p.Proxy.Listen.Port {
-	case 80:
-		return "http://" + string(r.Hostname)
-	case 443:
-		return "https://" + string(r.Hostname)
-	}
-	return fmt.Sprintf("http://%s:%d", r.Hostname, p.Proxy.Listen.Port)
+	return value.WebURL(p.Proxy.TLS != nil, string(r.Hostname), strconv.Itoa(int(p.Proxy.Listen.Port)))
 }
 
 // Check refuses what no preview can be made of, before anything is touched.

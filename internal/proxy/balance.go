@@ -16,11 +16,7 @@ import (
 // What the operations come to where the proxy is a load balancer of AWS.
 
 func (s Site) inspectBalanced(ctx context.Context, at machine.At) (Live, error) {
-	b, err := s.balance(ctx, at)
-	if err != nil {
-		return Live{}, err
-	}
-	state, err := b.State(ctx)
+	b, state, err := s.balanceNow(ctx, at)
 	if err != nil {
 		return Live{}, err
 	}
@@ -29,11 +25,7 @@ func (s Site) inspectBalanced(ctx context.Context, at machine.At) (Live, error) 
 
 // verifyBalanced looks for what AWS would refuse in the middle of a Put.
 func (in Install) verifyBalanced(ctx context.Context, at machine.At) (Verified, error) {
-	b, err := in.Site.balance(ctx, at)
-	if err != nil {
-		return Verified{}, err
-	}
-	state, err := b.State(ctx)
+	b, state, err := in.Site.balanceNow(ctx, at)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -57,11 +49,7 @@ func (b balanced) wanted(state elb.State, pool Pool) ([]elb.Target, error) {
 // putBalanced has both groups hold their servers, and both in the forward action,
 // while all requests go where they go.
 func (in Install) putBalanced(ctx context.Context, at machine.At) (Installed, error) {
-	b, err := in.Site.balance(ctx, at)
-	if err != nil {
-		return Installed{}, err
-	}
-	state, err := b.State(ctx)
+	b, state, err := in.Site.balanceNow(ctx, at)
 	if err != nil {
 		return Installed{}, err
 	}
@@ -155,11 +143,7 @@ func (b balanced) split(t traffic) elb.Split {
 // a slot without weight gets no requests. Where a Put was broken off, what there is
 // becomes what is known.
 func (r Restoration) restoreBalanced(ctx context.Context, at machine.At) (Restored, error) {
-	b, err := r.Site.balance(ctx, at)
-	if err != nil {
-		return Restored{}, err
-	}
-	state, err := b.State(ctx)
+	b, state, err := r.Site.balanceNow(ctx, at)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -208,11 +192,7 @@ func (b balanced) takeBack(ctx context.Context, state elb.State, previous []byte
 // readyBalanced waits until the load balancer finds every server of a slot healthy,
 // or any where anyOf is set.
 func (n Selection) readyBalanced(ctx context.Context, at machine.At, anyOf bool) error {
-	b, err := n.Site.balance(ctx, at)
-	if err != nil {
-		return err
-	}
-	state, err := b.State(ctx)
+	b, state, err := n.Site.balanceNow(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -239,11 +219,7 @@ func (p Portion) doBalanced(ctx context.Context, at machine.At) (Selected, error
 	if err := p.validate(); err != nil {
 		return Selected{}, err
 	}
-	b, err := p.Site.balance(ctx, at)
-	if err != nil {
-		return Selected{}, err
-	}
-	state, err := b.State(ctx)
+	b, state, err := p.Site.balanceNow(ctx, at)
 	if err != nil {
 		return Selected{}, err
 	}

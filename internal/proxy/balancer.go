@@ -67,6 +67,16 @@ func (s Site) balance(ctx context.Context, at machine.At) (balanced, error) {
 	return balanced{s, client}, at.Session.Keep("elb:"+string(key), client)
 }
 
+// balanceNow finds the load balancer of a site and reads its state.
+func (s Site) balanceNow(ctx context.Context, at machine.At) (balanced, elb.State, error) {
+	b, err := s.balance(ctx, at)
+	if err != nil {
+		return balanced{}, elb.State{}, err
+	}
+	state, err := b.State(ctx)
+	return b, state, err
+}
+
 // Standing is the epoch that stands at a load balancer; the zero one where none
 // was begun. Of a proxy on a machine, the state directory tells it.
 var Standing = machine.Op[Site, protocol.Epoch]{Name: "proxy.standing", Do: func(ctx context.Context, at machine.At, s Site) (protocol.Epoch, error) {

@@ -27,6 +27,7 @@ type dialect struct {
 	read     func(Site) (traffic, error)                // what the file says; no slot when it says nothing
 	write    func(Site, traffic) error                  // makes the file say it
 	tell     func(context.Context, Site, traffic) error // makes the running proxy hear it
+	settle   func(context.Context, Site, traffic) error // makes those hear it that are about to run
 	answer   func(context.Context, Site) (Answer, error)
 	ready    func(context.Context, Site, Pool) error // waits until the pool can take requests
 	open     func(context.Context, Site, Pool) (int, error)
@@ -57,6 +58,7 @@ func nginx() dialect {
 		read:     readPoints,
 		write:    writePoints,
 		tell:     func(context.Context, Site, traffic) error { return nil }, // the link is followed per request
+		settle:   func(context.Context, Site, traffic) error { return nil },
 		answer:   answerByPoints,
 		ready:    anyAnswers,
 		open:     established,
@@ -81,6 +83,7 @@ func haproxy() dialect {
 		read:      readMap,
 		write:     writeMap,
 		tell:      tellMap,
+		settle:    settleMap,
 		answer:    answerAtOnce,
 		ready:     awaitUp,
 		open:      sessions,

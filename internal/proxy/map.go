@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/org/deploy-action/internal/machine"
 )
@@ -62,4 +63,21 @@ func tellMap(ctx context.Context, s Site, t traffic) error {
 		}
 	}
 	return fmt.Errorf("haproxy: set map had no effect: the map holds %q", strings.TrimSpace(entries))
+}
+
+// settleTime bounds the wait for somebody's reload: a large configuration takes
+// seconds to read, and much more where the processors are busy.
+const settleTime = 15 * time.Second
+
+// settleMap tells t once more, when no reload is under way any more. One that has
+// read the map before t was in it would send everything to the former slot, and
+// nobody would notice before it is stopped. Where the reload does not end in time,
+// the watch tells what serves.
+func settleMap(ctx context.Context, s Site, t traffic) error {
+	for limit := time.Now().Add(settleTime); haproxyReloading(ctx, s) && time.Now().Before(limit); {
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return tellMap(ctx, s, t)
 }

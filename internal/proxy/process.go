@@ -31,14 +31,26 @@ func processes() []int {
 
 // parent is the id of a process's parent, 0 when the process is gone.
 func parent(pid int) int {
+	_, ppid := stateAndParent(pid)
+	return ppid
+}
+
+// state is "R" for a process that runs or could, "S" for one that sleeps
+// (proc_pid_stat(5)); "" when it is gone.
+func state(pid int) string {
+	state, _ := stateAndParent(pid)
+	return state
+}
+
+func stateAndParent(pid int) (state string, ppid int) {
 	data, _ := os.ReadFile(filepath.Join(procDir(pid), "stat"))
 	// "pid (name) state ppid …", and the name may hold anything.
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	if len(fields) < 2 {
-		return 0
+		return "", 0
 	}
-	ppid, _ := strconv.Atoi(fields[1])
-	return ppid
+	ppid, _ = strconv.Atoi(fields[1])
+	return fields[0], ppid
 }
 
 func children(pid int) []int {
@@ -169,6 +181,40 @@ func haproxyReload(ctx context.Context, s Site) (string, error) {
 		return "", fmt.Errorf("no master process of the HAProxy at %s is to be seen: start HAProxy in master-worker mode (-W), or give the proxy block a reload command", s.Socket)
 	}
 	return fmt.Sprintf("kill -USR2 %d", master), nil
+}
+
+// haproxyReloading reports whether HAProxy reads its files or has a new worker that
+// is not yet the one at the stats socket. A reload has the master execute itself
+// with the workers that are to leave as "-sf <pid> …" (management.txt, 3); until
+// it has forked, all its workers are among these. So they are after a reload that
+// failed, but then the master sleeps.
+func haproxyReloading(ctx context.Context, s Site) bool {
+	worker := haproxyWorker(ctx, s)
+	master := parent(worker)
+	if worker == 0 || !strings.Contains(title(master), "haproxy") {
+		return false // without a master there is no reload to be seen
+	}
+	leaving := toldToFinish(title(master))
+	for _, child := range children(master) {
+		if comm(child) == comm(worker) && !leaving[innerID(child)] {
+			return child != worker
+		}
+	}
+	return state(master) != "S"
+}
+
+// toldToFinish are the process ids after "-sf" in HAProxy's command line.
+func toldToFinish(title string) map[int]bool {
+	_, list, _ := strings.Cut(title+" ", " -sf ")
+	pids := make(map[int]bool)
+	for _, word := range strings.Fields(list) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			break
+		}
+		pids[pid] = true
+	}
+	return pids
 }
 
 // haproxyStopped is why HAProxy can be told nothing.

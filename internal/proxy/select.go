@@ -172,7 +172,10 @@ func (s Site) move(ctx context.Context, t traffic) (time.Duration, error) {
 	}
 	ordered := time.Since(began)
 	took, err := s.prove(ctx, selectTime, s.retell(ctx, t))
-	return ordered + took, err
+	if err != nil {
+		return 0, err
+	}
+	return ordered + took, s.dialect().settle(ctx, s, t)
 }
 
 // retell gives the order again while the proxy does not follow it: a HAProxy

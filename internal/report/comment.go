@@ -63,8 +63,7 @@ func PlanComment(p *plan.Plan, run string, limit int, mask func(string) string) 
 	if p.Write(&text) != nil {
 		panic("report: a Builder takes everything")
 	}
-	all := append([]cuts{{diffs: maxBlock, logs: maxBlock, rows: maxRows}}, planCuts()...)
-	for _, c := range all {
+	for _, c := range planCuts() {
 		shown := &planWriter{writer: &writer{cuts: c}, plan: p, mask: mask}
 		if comment := shown.write(run, text.String()); len(comment) <= limit {
 			return comment
@@ -77,7 +76,7 @@ func PlanComment(p *plan.Plan, run string, limit int, mask func(string) string) 
 // review is about.
 func planCuts() []cuts {
 	c := cuts{diffs: maxBlock, logs: maxBlock, rows: maxRows}
-	var all []cuts
+	all := []cuts{c}
 	for _, field := range []*int{&c.logs, &c.diffs} {
 		for _, size := range []int{32 << 10, 8 << 10, 2 << 10, 0} {
 			*field = size

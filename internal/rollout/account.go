@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"errors"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/value"
 )
 
 // account gathers what the report says of a switch.
@@ -160,17 +160,5 @@ func publicURL(p *spec.Proxy) string {
 	if host == "" {
 		host = "localhost"
 	}
-	return webAddress(p.TLS != nil, host, strconv.Itoa(int(p.Listen.Port)))
-}
-
-// webAddress is a URL without the port where it goes without saying.
-func webAddress(tls bool, host, port string) string {
-	scheme, silent := "http", "80"
-	if tls {
-		scheme, silent = "https", "443"
-	}
-	if port == silent {
-		return scheme + "://" + strings.TrimSuffix(net.JoinHostPort(host, ""), ":")
-	}
-	return scheme + "://" + net.JoinHostPort(host, port)
+	return value.WebURL(p.TLS != nil, host, strconv.Itoa(int(p.Listen.Port)))
 }

@@ -68,14 +68,15 @@ func (r *rollout) inSlot(id string) bool {
 // failed reports whether a release never served: its deploys are known, and none
 // of them succeeded.
 func failed(deploys []state.Deploy, id string) bool {
-	known := false
-	for _, d := range deploys {
-		if d.ToRelease == id && d.Outcome == string(event.Succeeded) || d.FromRelease == id {
-			return false
-		}
-		known = known || d.ToRelease == id
-	}
-	return known
+	known := slices.ContainsFunc(deploys, func(d state.Deploy) bool { return d.ToRelease == id })
+	return known && !served(deploys, id)
+}
+
+// served reports whether a release has served, as far as deploys tell.
+func served(deploys []state.Deploy, id string) bool {
+	return slices.ContainsFunc(deploys, func(d state.Deploy) bool {
+		return d.ToRelease == id && d.Outcome == string(event.Succeeded) || d.FromRelease == id
+	})
 }
 
 // search aims at the newest release of the past that succeeded, is not the one

@@ -145,5 +145,5 @@ func (r *rollout) url() string {
 	if first.Hostname != "" && !strings.HasPrefix(string(first.Hostname), "*") {
 		host = string(first.Hostname)
 	}
-	return webAddress(door.TLS != ask.Plain, host, port)
+	return value.WebURL(door.TLS != ask.Plain, host, port)
 }

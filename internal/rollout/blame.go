@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -62,13 +63,8 @@ func blamed(cause error) string {
 // has served before: a rollback says nothing against where it goes.
 func (r *rollout) blameInterrupted(ctx context.Context, id string) error {
 	past, err := r.past(ctx)
-	if err != nil {
+	if err != nil || served(past.Deploys, id) {
 		return err
-	}
-	for _, d := range past.Deploys {
-		if d.FromRelease == id || d.ToRelease == id && d.Outcome == string(event.Succeeded) {
-			return nil
-		}
 	}
 	r.blame(ctx, id, "its deploy was interrupted")
 	return nil
@@ -81,9 +77,7 @@ func (r *rollout) bad(ctx context.Context) (map[string]release.Mark, error) {
 	})
 	all := make(map[string]release.Mark)
 	for _, of := range marks {
-		for id, mark := range of {
-			all[id] = mark
-		}
+		maps.Copy(all, of)
 	}
 	return all, err
 }

@@ -158,7 +158,12 @@ func (r *rollout) retire(ctx context.Context) string {
 	if r.from.Stop == "" {
 		return ""
 	}
-	err := together(context.WithoutCancel(ctx), r.serversOf(r.from), func(ctx context.Context, a *app) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := together(ctx, r.fleet.edges, r.stillServes); err != nil {
+		r.notice(event.Warning, err.Error(), string(r.from.Name)+" is not stopped")
+		return "; it is left running"
+	}
+	err := together(ctx, r.serversOf(r.from), func(ctx context.Context, a *app) error {
 		return r.command(ctx, a, r.from, "stop", r.from.Stop)
 	})
 	if err != nil {

@@ -3,10 +3,8 @@ package rollout
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
-	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/state"
 )
@@ -51,7 +49,7 @@ func (r *rollout) openJournal(ctx context.Context) error {
 func (r *rollout) decide(ctx context.Context) error {
 	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
 		err := r.write(ctx, h, r.entry(state.Decided))
-		h.decided = err == nil || errors.Is(err, machine.ErrLost) || ctx.Err() != nil
+		h.decided = err == nil || lost(err) || ctx.Err() != nil
 		return err
 	})
 }

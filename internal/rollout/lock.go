@@ -77,26 +77,21 @@ func (w *wait) try(ctx context.Context, hosts []*host) ([]protocol.Epoch, error)
 	if err != nil {
 		return nil, err
 	}
-	standing := make([]protocol.Epoch, len(hosts))
-	standing[0] = first.Epoch
-	grants := make([]state.Grant, len(hosts))
-	err = together(ctx, hosts[1:], func(ctx context.Context, h *host) (err error) {
-		i := slices.Index(hosts, h)
-		grants[i], err = w.acquire(ctx, h)
-		standing[i] = grants[i].Epoch
-		return err
-	})
+	others, err := gather(ctx, hosts[1:], w.acquire)
 	if err != nil {
 		return nil, err
 	}
-	busy := slices.IndexFunc(grants[1:], func(g state.Grant) bool { return !g.Held })
-	if busy < 0 {
-		return standing, nil
+	if busy := slices.IndexFunc(others, func(g state.Grant) bool { return !g.Held }); busy >= 0 {
+		if err := w.unlock(ctx); err != nil {
+			return nil, err
+		}
+		return nil, w.pause(ctx, hosts[1+busy], others[busy].By)
 	}
-	if err := w.unlock(ctx); err != nil {
-		return nil, err
+	standing := []protocol.Epoch{first.Epoch}
+	for _, grant := range others {
+		standing = append(standing, grant.Epoch)
 	}
-	return nil, w.pause(ctx, hosts[busy+1], grants[busy+1].By)
+	return standing, nil
 }
 
 // await takes the lock on one host, as soon as it is free.

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"slices"
 
 	"github.com/org/deploy-action/internal/state"
 )
@@ -31,10 +30,10 @@ func Lock(ctx context.Context, request Request) (Locked, error) {
 	if len(hosts) == 0 {
 		return locked, r.fleet.losses()
 	}
-	locked.Hosts = make([]HostLocked, len(hosts))
-	return locked, together(ctx, hosts, func(ctx context.Context, h *host) error {
+	var err error
+	locked.Hosts, err = gather(ctx, hosts, func(ctx context.Context, h *host) (HostLocked, error) {
 		grant, err := state.LockStatus.On(ctx, h.machine, h.dir)
-		locked.Hosts[slices.Index(hosts, h)] = HostLocked{Server: h.Name(), Grant: grant}
-		return err
+		return HostLocked{Server: h.Name(), Grant: grant}, err
 	})
+	return locked, err
 }

@@ -80,7 +80,7 @@ func (a *ascent) look(ctx context.Context, e *edge) (sight, error) {
 	if down := counted.Down[a.to.Name]; s.trouble == "" && len(down) > 0 {
 		s.trouble = on(e, fmt.Errorf("%s is down: %s", a.to.Name, strings.Join(down, ", "))).Error()
 	}
-	if live.Running == nil && err == nil {
+	if live.Running == nil {
 		err = fmt.Errorf("the proxy does not say what it serves: %s", live.Trouble)
 	}
 	return s, err

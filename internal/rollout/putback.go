@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/org/deploy-action/internal/event"
-	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
 )
 
@@ -27,7 +25,7 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer stop()
 	err := r.step(ctx, "put back", func(ctx context.Context) (string, error) {
-		r.rejoin(ctx, errors.Is(cause, machine.ErrLost))
+		r.rejoin(ctx, lost(cause))
 		return r.unwind(ctx, cancelled, r.ruleBack(ctx))
 	})
 	_ = r.stopProbers(ctx) // they end with the session in any case
@@ -50,11 +48,11 @@ func (r *rollout) unwind(ctx context.Context, hurry bool, ruled error) (string, 
 		return traffic, err
 	}
 	slot, err := unwind(ctx, r.fleet.apps, hurry)
-	if errors.Is(err, machine.ErrLost) {
+	if lost(err) {
 		r.notice(event.Warning, err.Error(), fmt.Sprintf("%s receives no traffic; the next deploy puts it right", r.to.Name))
 		err = nil
 	}
-	return strings.Join(slices.DeleteFunc([]string{traffic, slot}, func(s string) bool { return s == "" }), ", "), err
+	return listed(", ", traffic, slot), err
 }
 
 // proveBack asks a proxy whether it serves what it served before. One that did

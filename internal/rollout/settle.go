@@ -64,7 +64,7 @@ func (r *rollout) settle(ctx context.Context) (string, error) {
 		return did, err
 	}
 	whole, err := r.undivide(ctx)
-	return strings.Join(slices.DeleteFunc([]string{did, whole}, func(s string) bool { return s == "" }), "; "), err
+	return listed("; ", did, whole), err
 }
 
 // undivide gives the slot that serves on each proxy the share that the other one
@@ -82,7 +82,7 @@ func (r *rollout) undivide(ctx context.Context) (string, error) {
 		}
 		return r.at(e, fmt.Sprintf("%d %% of the requests did not go to %s, and no run had left it so: all go to %s now", max(live.Share, share(live)), slot.Name, slot.Name)), r.lead(ctx, e, slot)
 	})
-	return strings.Join(slices.DeleteFunc(did, func(s string) bool { return s == "" }), "; "), err
+	return listed("; ", did...), err
 }
 
 // settleJournals settles by what the journals on the proxy hosts come to.
@@ -121,12 +121,12 @@ func (l *leftover) run() string { return l.last.Epoch.Run }
 
 func (r *rollout) leftover(ctx context.Context) (*leftover, error) {
 	hosts := r.fleet.fronts()
-	journals := make([]state.Journalled, len(hosts))
-	err := together(ctx, hosts, func(ctx context.Context, h *host) (err error) {
-		if journals[slices.Index(hosts, h)], err = state.Journal.On(ctx, h.machine, h.dir); err != nil {
+	journals, err := gather(ctx, hosts, func(ctx context.Context, h *host) (state.Journalled, error) {
+		journal, err := state.Journal.On(ctx, h.machine, h.dir)
+		if err != nil {
 			err = fmt.Errorf("journal: %w", err)
 		}
-		return err
+		return journal, err
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -50,4 +52,10 @@ func or(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// listed joins the texts that say something.
+func listed(separator string, texts ...string) string {
+	said := slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+	return strings.Join(said, separator)
 }

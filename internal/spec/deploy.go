@@ -52,6 +52,11 @@ func (b *body) deploy(forward bool, artifacts []string) *Deploy {
 	return d
 }
 
+// ArtifactPrefix begins a release that is an artifact: "artifact:app" is what this
+// run has made, where its pipeline keeps an artifact of that name, else the newest
+// that is kept; "artifact:app@RUN" is that of an earlier run.
+const ArtifactPrefix = "artifact:"
+
 // artifactScope is scope with the names of artifacts, as a release takes them.
 func artifactScope(scope *hcl.EvalContext, names []string) *hcl.EvalContext {
 	if len(names) == 0 {
@@ -59,7 +64,7 @@ func artifactScope(scope *hcl.EvalContext, names []string) *hcl.EvalContext {
 	}
 	releases := make(map[string]cty.Value, len(names))
 	for _, name := range names {
-		releases[name] = cty.StringVal("artifact:" + name)
+		releases[name] = cty.StringVal(ArtifactPrefix + name)
 	}
 	inner := scope.NewChild()
 	inner.Variables = map[string]cty.Value{"artifact": cty.ObjectVal(releases)}

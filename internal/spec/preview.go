@@ -56,10 +56,10 @@ func (r *reader) checkPorts() {
 				continue
 			}
 			if p.Ports[0] <= q.Ports[1] && q.Ports[0] <= p.Ports[1] {
-				b.errorf(b.valueRange("ports"), "Shared between previews", "The preview %q at %s:%d,%d leases ports of the same server out of %d-%d: give each its own range.", q.Name, q.Pos.File, q.Pos.Line, q.Pos.Column, q.Ports[0], q.Ports[1])
+				b.errorf(b.valueRange("ports"), "Shared between previews", "The preview %q at %s leases ports of the same server out of %d-%d: give each its own range.", q.Name, spot(q.Pos), q.Ports[0], q.Ports[1])
 			}
 			if p.StateDir == q.StateDir {
-				b.errorf(b.valueRange("state_dir"), "Shared between previews", "%s is the state_dir of the preview %q at %s:%d,%d: each needs its own.", p.StateDir, q.Name, q.Pos.File, q.Pos.Line, q.Pos.Column)
+				b.errorf(b.valueRange("state_dir"), "Shared between previews", "%s is the state_dir of the preview %q at %s: each needs its own.", p.StateDir, q.Name, spot(q.Pos))
 			}
 		}
 	}

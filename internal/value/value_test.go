@@ -149,3 +149,21 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+func TestWebURL(t *testing.T) {
+	for _, c := range []struct {
+		tls              bool
+		host, port, want string
+	}{
+		{false, "shop.example.com", "80", "http://shop.example.com"},
+		{false, "shop.example.com", "443", "http://shop.example.com:443"},
+		{true, "shop.example.com", "443", "https://shop.example.com"},
+		{true, "shop.example.com", "8443", "https://shop.example.com:8443"},
+		{false, "::1", "80", "http://[::1]"},
+		{true, "::1", "80", "https://[::1]:80"},
+	} {
+		if got := value.WebURL(c.tls, c.host, c.port); got != c.want {
+			t.Errorf("%v %s %s: %s, want %s", c.tls, c.host, c.port, got, c.want)
+		}
+	}
+}

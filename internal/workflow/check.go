@@ -44,7 +44,7 @@ func checkStage(p *plan.Plan, s *plan.Stage) spec.Problems {
 	if expression(s.Name) {
 		all = append(all, problem(spec.Error, s.Pos, "Expression in a name", "The leg %q would be an expression of GitHub Actions.", s.Name))
 	}
-	if s.Deploy != nil && len(s.Needs) > 0 && !strings.HasPrefix(s.Deploy.Release, plan.ArtifactPrefix) && !kept(s.Deploy.Release, p.Artifacts) {
+	if s.Deploy != nil && len(s.Needs) > 0 && !strings.HasPrefix(s.Deploy.Release, spec.ArtifactPrefix) && !kept(s.Deploy.Release, p.Artifacts) {
 		all = append(all, problem(spec.Warning, s.Pos, "Release of another job",
 			"Stage %q ships %q, which no artifact of the pipeline takes: its job finds there what the repository has, not what jobs before it have made.", s.Name, s.Deploy.Release))
 	}

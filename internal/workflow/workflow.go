@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -39,7 +40,7 @@ func Write(s *spec.Spec, p *plan.Plan, o Options) ([]byte, spec.Problems) {
 	}
 	page := page{Options: o, Plan: p, Env: environment(s, o), Jobs: jobs(p), Exclusive: exclusive(p)}
 	var out bytes.Buffer
-	if err := workflow.Execute(&out, page); err != nil {
+	if err := workflow().Execute(&out, page); err != nil {
 		panic("workflow: template: " + err.Error())
 	}
 	return out.Bytes(), problems
@@ -172,9 +173,11 @@ func exclusive(p *plan.Plan) string {
 	return name
 }
 
-var workflow = template.Must(template.New("workflow").Funcs(template.FuncMap{
-	"yaml": quote, "list": list, "shell": shell,
-}).Parse(templates.Workflow))
+// workflow is parsed when it is needed: every agent is this program too.
+var workflow = sync.OnceValue(func() *template.Template {
+	functions := template.FuncMap{"yaml": quote, "list": list, "shell": shell}
+	return template.Must(template.New("workflow").Funcs(functions).Parse(templates.Workflow))
+})
 
 // quote is a text as a double-quoted scalar (YAML 1.2, 7.3.1). Check has refused
 // what GitHub would take for an expression.
@@ -205,13 +208,13 @@ func list(texts []string) string {
 }
 
 // bare is a word that a shell takes as it stands.
-var bare = regexp.MustCompile(`\A[A-Za-z0-9._/-]+\z`)
+var bare = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A[A-Za-z0-9._/-]+\z`) })
 
 // shell are arguments as words of a shell, each with a space before it.
 func shell(args []string) string {
 	var b strings.Builder
 	for _, arg := range args {
-		if !bare.MatchString(arg) {
+		if !bare().MatchString(arg) {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
 		b.WriteString(" " + arg)
