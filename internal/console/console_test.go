@@ -155,7 +155,7 @@ func foreign(text string) (during, after []event.Event) {
 		{Kind: event.StepProgress, Stage: "a" + text, Step: task, Progress: &event.Progress{Done: 1, Total: 2, Unit: text}},
 		{Kind: event.StageRetry, Stage: "a" + text, Attempt: &event.Attempt{Error: text}},
 		{Kind: event.CanaryShared, Stage: "a" + text, Step: task, Share: &event.Share{Slot: text}},
-		{Kind: event.CanaryLooked, Stage: "a" + text, Step: task, Look: &event.Look{Verdict: text, Why: text, Reason: line, New: event.Side{Slot: text}, Figures: []event.Figure{{Name: text}}}},
+		{Kind: event.CanaryLooked, Stage: "a" + text, Step: task, Look: &event.Look{Verdict: text, Why: text, Reason: line, New: event.Side{Slot: text}, SyntheticNew: &event.Side{Slot: text}, Figures: []event.Figure{{Name: text}}}},
 		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text}},
 		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text, Server: line}},
 	}

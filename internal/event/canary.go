@@ -8,12 +8,15 @@ import (
 
 // Canary is the account of a canary.
 type Canary struct {
-	Sticky  string        `json:"sticky"`
-	Source  string        `json:"source"` // of the verdicts
-	Outcome CanaryOutcome `json:"outcome"`
-	Reason  string        `json:"reason,omitempty"` // why it was skipped or aborted, or who promoted it
-	Shares  []Share       `json:"shares,omitempty"` // that the new release was given, in order
-	Looks   []Look        `json:"looks,omitempty"`
+	Sticky string `json:"sticky"`
+	Source string `json:"source"` // of the verdicts
+	// Synthetic is how many requests a second each proxy was sent beside those of
+	// clients.
+	Synthetic int           `json:"synthetic,omitempty"`
+	Outcome   CanaryOutcome `json:"outcome"`
+	Reason    string        `json:"reason,omitempty"` // why it was skipped or aborted, or who promoted it
+	Shares    []Share       `json:"shares,omitempty"` // that the new release was given, in order
+	Looks     []Look        `json:"looks,omitempty"`
 }
 
 // CanaryOutcome is how a canary ended.
@@ -42,13 +45,19 @@ type Look struct {
 	Percent int           `json:"percent"` // that the new release had
 	New     Side          `json:"new"`
 	Old     Side          `json:"old"`
-	Figures []Figure      `json:"figures,omitempty"` // that a canary by Prometheus is judged by
-	Verdict string        `json:"verdict,omitempty"` // pass, fail, insufficient; empty: no figures
-	Why     string        `json:"why,omitempty"`     // it fails, or there are no figures
-	Missed  bool          `json:"missed,omitempty"`  // a proxy could not tell of all requests
-	Action  string        `json:"action"`            // step, hold, extend, promote, abort
-	Next    int           `json:"next_percent"`      // that the new release gets from now on
-	Reason  string        `json:"reason,omitempty"`  // of an extension or an abort
+
+	// SyntheticNew and SyntheticOld are requests that are in New and Old not: those
+	// that turnout has sent.
+	SyntheticNew *Side `json:"synthetic_new,omitempty"`
+	SyntheticOld *Side `json:"synthetic_old,omitempty"`
+
+	Figures []Figure `json:"figures,omitempty"` // that a canary by Prometheus is judged by
+	Verdict string   `json:"verdict,omitempty"` // pass, fail, insufficient; empty: no figures
+	Why     string   `json:"why,omitempty"`     // it fails, or there are no figures
+	Missed  bool     `json:"missed,omitempty"`  // a proxy could not tell of all requests
+	Action  string   `json:"action"`            // step, hold, extend, promote, abort
+	Next    int      `json:"next_percent"`      // that the new release gets from now on
+	Reason  string   `json:"reason,omitempty"`  // of an extension or an abort
 }
 
 // Side is what one release did in a window.

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,6 +27,9 @@ func (d *Deploy) writeCanary(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "    canary   %s, then 100 %%; all within %s\n", strings.Join(steps, ", "), c.Deadline)
 	fmt.Fprintf(b, "    clients  %s\n", clients(c))
+	if text := d.synthetic(); text != "" {
+		fmt.Fprintf(b, "    own      %s\n", text)
+	}
 	a := c.Analysis
 	fmt.Fprintf(b, "    verdict  every %s by %s; %s\n", a.Interval, judge(a), failing(a))
 	fmt.Fprintf(b, "    wanting  a step without a verdict is held up to 3 times as long, then %s\n", unproven[a.OnInsufficient])
@@ -45,6 +50,50 @@ func clients(c *spec.Canary) string {
 	}
 	return text
 }
+
+// synthetic says how many requests are sent, and how many of them the new release
+// gets in the step where they are fewest.
+func (d *Deploy) synthetic() string {
+	c := d.Canary
+	if c.Synthetic == 0 {
+		return ""
+	}
+	path := cmp.Or(c.SyntheticPath, "/")
+	if check := d.Environment.Health.HTTP; check != nil && c.SyntheticPath == "" {
+		path = check.Path
+	}
+	text := fmt.Sprintf("%s a second for %s at each proxy", count(c.Synthetic, "request"), path)
+	least, rate := d.fewest()
+	if c.Analysis.Source != "proxy" || least.Hold == 0 {
+		return text
+	}
+	text += fmt.Sprintf("; of these the new release gets about %.0f in the %s at %d %%", rate*least.Hold.Seconds(), least.Hold, least.Weight)
+	longest := 3 * rate * least.Hold.Seconds()
+	if need := enough(c.Analysis.MinRequests); longest < need {
+		text += fmt.Sprintf(", %.0f when that is held 3 times as long. Without clients that may be too few for %s: send %.0f a second, or hold it longer",
+			longest, count(c.Analysis.MinRequests, "request"), math.Ceil(float64(c.Synthetic)*need/longest))
+	}
+	return text
+}
+
+// fewest is the step in which the new release gets the fewest synthetic requests, of
+// those that are held, and how many a second these are.
+func (d *Deploy) fewest() (least spec.CanaryStep, rate float64) {
+	proxies := 0
+	for _, p := range d.Environment.Proxies {
+		proxies += len(p.Servers)
+	}
+	for _, step := range d.Canary.Steps {
+		if step.Hold > 0 && (least.Hold == 0 || float64(step.Weight)*step.Hold.Seconds() < float64(least.Weight)*least.Hold.Seconds()) {
+			least = step
+		}
+	}
+	return least, float64(d.Canary.Synthetic*proxies*least.Weight) / 100
+}
+
+// enough is how many requests there have to be on average for as many as n to come
+// but for once in seven hundred times.
+func enough(n int) float64 { return float64(n) + 3*math.Sqrt(float64(n)) }
 
 // judge says whose verdict counts, and by what.
 func judge(a *spec.Analysis) string {
@@ -90,6 +139,8 @@ type canaryJSON struct {
 	Sticky         string           `json:"sticky"`
 	Preview        bool             `json:"preview_header,omitempty"`
 	Deadline       float64          `json:"deadline_seconds"`
+	Synthetic      int              `json:"synthetic,omitempty"`      // requests a second, to each proxy
+	SyntheticPath  string           `json:"synthetic_path,omitempty"` // where the spec names one
 	Source         string           `json:"source"`
 	Run            string           `json:"run,omitempty"`        // of source "run", which knows no limits of ours
 	Prometheus     *prometheusJSON  `json:"prometheus,omitempty"` // the same
@@ -130,6 +181,7 @@ func (d *Deploy) canaryJSON() *canaryJSON {
 	a := c.Analysis
 	out := &canaryJSON{
 		Sticky: c.Sticky, Preview: c.Preview, Deadline: c.Deadline.Seconds(), Source: a.Source, Run: a.Run,
+		Synthetic: c.Synthetic, SyntheticPath: string(c.SyntheticPath),
 		Interval: a.Interval.Seconds(), Failures: a.Failures, OnInsufficient: string(a.OnInsufficient), Pos: c.Pos,
 	}
 	if p := a.Prometheus; p != nil {

@@ -42,6 +42,7 @@ func TestBalancerCanary(t *testing.T) {
 	c := newCloud(t)
 	c.deploy(testRelease{Version: "v1"})
 	canary := c.commanded(250*time.Millisecond, "true", 10, 50)
+	canary.Synthetic = 50
 	seen, calls := []int{}, [][]string{}
 	c.hook = func(e event.Event) {
 		switch {
@@ -56,6 +57,9 @@ func TestBalancerCanary(t *testing.T) {
 	c.serves("v2")
 	if !slices.Equal(seen, []int{10, 50}) || !slices.Equal(percents(result.Canary), seen) || result.Canary.Outcome != event.CanaryPromoted {
 		t.Errorf("weights %v, canary %+v", seen, result.Canary)
+	}
+	if c.marked.Load() == 0 {
+		t.Error("no synthetic request has come through the listener")
 	}
 	for _, made := range calls {
 		if !slices.Equal(made, []string{"ModifyRule"}) {

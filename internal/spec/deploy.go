@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/org/deploy-action/internal/value"
 )
 
 var (
@@ -14,7 +16,7 @@ var (
 		required:   []string{"environment"},
 		singles:    []string{"canary"},
 	}
-	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline"}, blocks: []string{"step"}, singles: []string{"analysis"}}
+	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline", "synthetic", "synthetic_path"}, blocks: []string{"step"}, singles: []string{"analysis"}}
 	stepShape     = shape{attributes: []string{"weight", "hold"}, required: []string{"weight"}}
 	analysisShape = shape{attributes: []string{
 		"source", "run", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
@@ -26,6 +28,7 @@ var (
 const (
 	stepHold       = 30 * time.Second
 	canaryDeadline = 15 * time.Minute
+	mostSynthetic  = 50 // requests a second: no load worth the name
 )
 
 var defaultWeights = []int{10, 30, 50, 70, 90}
@@ -91,13 +94,28 @@ func (b *body) canary() *Canary {
 		Split:    Split{oneOf(block, "sticky", "none", "none", "cookie", "client_ip"), block.flag("preview_header", false)},
 		Steps:    block.steps(),
 		Deadline: block.duration("deadline", time.Second, canaryDeadline),
+
+		Synthetic:     block.integer("synthetic", span{1, mostSynthetic}, 0),
+		SyntheticPath: parsed(block, "synthetic_path", urlPaths, value.URLPath("")),
+
 		Analysis: block.analysis(),
 		Pos:      b.pos(block.block.TypeRange),
 	}
+	block.checkSynthetic(c)
 	if held := c.Held(); held > c.Deadline {
 		b.errorf(block.valueRange("deadline"), "Holds beyond the deadline", "The steps hold for %s together, and the deadline of the canary is %s: shorten the holds, or set a longer deadline.", held, c.Deadline)
 	}
 	return c
+}
+
+// checkSynthetic reports synthetic requests that could not do what they are for.
+func (b *body) checkSynthetic(c *Canary) {
+	if b.given("synthetic_path") && !b.given("synthetic") {
+		b.errorf(b.attribute("synthetic_path").NameRange, "Attribute without effect", "It is the path of synthetic requests: write synthetic = 5 for five a second, or leave it out.")
+	}
+	if c.Synthetic > 0 && c.Sticky == "client_ip" {
+		b.errorf(b.attribute("synthetic").NameRange, "All requests from one address", "A proxy's synthetic requests all come from its own address, and sticky = \"client_ip\" would send all of them to one release: write sticky = \"cookie\" or \"none\", or leave \"synthetic\" out.")
+	}
 }
 
 // Held is how long the steps hold together, unless requests are wanting.
@@ -114,6 +132,7 @@ func (c *Canary) Same(d *Canary) bool {
 	x, y := *c.Analysis, *d.Analysis
 	same := x.Prometheus.same(y.Prometheus)
 	x.Pos, y.Pos, x.Prometheus, y.Prometheus = Pos{}, Pos{}, nil, nil
+	same = same && c.Synthetic == d.Synthetic && c.SyntheticPath == d.SyntheticPath
 	return same && c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
 		return s.Weight == t.Weight && s.Hold == t.Hold
 	})

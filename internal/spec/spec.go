@@ -292,8 +292,12 @@ type Canary struct {
 	Split
 	Steps    []CanaryStep
 	Deadline time.Duration // from the first step on
-	Analysis *Analysis
-	Pos      Pos
+	// Synthetic is how many requests a second each proxy is sent beside those of
+	// clients; 0: none.
+	Synthetic     int
+	SyntheticPath value.URLPath // that they ask for; empty: that of the health check, or "/"
+	Analysis      *Analysis
+	Pos           Pos
 }
 
 // Split says how requests are told apart while two releases serve.

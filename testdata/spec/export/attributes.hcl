@@ -318,9 +318,11 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "20m"
+        synthetic      = 3
+        synthetic_path = "/up"
 
         step {
           weight = 5
@@ -350,7 +352,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "15m"
 
@@ -400,7 +402,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "15m"
 
@@ -467,7 +469,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "15m"
 

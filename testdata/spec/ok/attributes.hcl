@@ -297,9 +297,11 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "20m"
+        synthetic      = 3
+        synthetic_path = "/up"
 
         step {
           weight = 5
@@ -327,7 +329,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
 
         analysis {
@@ -346,7 +348,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
 
         analysis {
@@ -383,7 +385,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
 
         analysis {
