@@ -171,6 +171,19 @@ func foreign(text string) (during, after []event.Event) {
 	return during, after
 }
 
+func TestLookWithSyntheticRequests(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out, console.Options{})
+	c.Event(event.Event{Kind: event.CanaryLooked, Step: &event.Step{Name: "canary"}, Look: &event.Look{
+		Percent: 10, Verdict: "pass", Action: "hold", New: event.Side{Slot: "green"}, Old: event.Side{Slot: "blue", Requests: 3},
+		SyntheticNew: &event.Side{Slot: "green", Requests: 50, Errors: 1, P95: 2e6}, SyntheticOld: &event.Side{Slot: "blue"},
+	}})
+	want := "10 %: green 0 requests + 50 synthetic, 2 % errors, p95 2 ms; blue 3 requests, 0 % errors + 0 synthetic: pass"
+	if err := c.Close(); err != nil || !strings.Contains(out.String(), want) {
+		t.Errorf("%v, got %q, want %q", err, out.String(), want)
+	}
+}
+
 func TestMuchOutputInGitHub(t *testing.T) {
 	for server, prefix := range map[string]string{"": "│ ", "web1": "│ web1 │ "} {
 		var out bytes.Buffer

@@ -190,3 +190,21 @@ func TestBalancerKilledInACanary(t *testing.T) {
 		t.Errorf("recover: %q, %v", did, err)
 	}
 }
+
+// TestBalancerCanaryBehindALogin has synthetic requests refused where they would get no
+// further than the login.
+func TestBalancerCanaryBehindALogin(t *testing.T) {
+	c := newCloud(t)
+	c.deploy(testRelease{Version: "v1"})
+	oidc := map[string]string{"Type": "authenticate-oidc"}
+	for _, field := range []string{"Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint", "ClientId", "ClientSecret"} {
+		oidc["AuthenticateOidcConfig."+field] = "https://id.example.com"
+	}
+	c.lb.SetActions(elbtest.Rule, oidc, map[string]string{"Type": "forward", "TargetGroupArn": string(elbtest.Blue)})
+	canary := c.commanded(time.Minute, "true", 50)
+	canary.Synthetic = 5
+	result := c.fails(c.canaryOf(testRelease{Version: "v2"}, canary), event.Failed, "clients have to log in at its listener")
+	if result.Canary != nil {
+		t.Errorf("canary %+v", result.Canary)
+	}
+}
