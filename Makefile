@@ -21,7 +21,7 @@ sbom       := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Most tests wait for processes, networks and clocks, and leave the CPUs idle: so
-# many packages are tested at once.
+# many packages are tested at once, and so many tests of each.
 at_once := 4
 
 # Those that take longest begin first.
@@ -29,6 +29,9 @@ long := ./internal/github/e2e ./internal/rollout ./cmd/turnout
 
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
+
+# Where systems differ. A release builds the whole program for each.
+by_system := $(addprefix ./internal/,machine release metrics ssh state console artifact pid1)
 
 # What befalls real deploys: docs/reliability.md.
 proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|TestRace
@@ -45,11 +48,13 @@ demo: build
 
 test: lint bin/act bin/actionlint
 	@scripts/need.sh nginx haproxy git bash curl gcc unshare openssh-server openssh-client sudo fish tcsh busybox iproute2 procps systemd node npm python3 docker-compose
-	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -timeout 30m $(long) ./...
+	@go test -tags portable ./internal/machine
+	@eval "$$(scripts/engine.sh)" && CI=true TURNOUT_MUST_RUN=$(must_run) go test -race -p $(at_once) -parallel $(at_once) -timeout 30m $(long) ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd internal templates examples setup)" || { gofmt -l cmd internal templates examples setup; exit 1; }
 	@go vet ./...
+	@GOOS=darwin GOARCH=arm64 go build $(by_system)
 
 bin/act:
 	@echo "Installing $(act) into bin/."
@@ -67,6 +72,7 @@ soak: fuzz
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -v ./internal/canary
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run SyncConverges -v ./internal/preview
 	@TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run 'Share|WhoHasSeen' -v ./internal/proxy
+	@eval "$$(scripts/engine.sh)" && TURNOUT_SOAK=1 go test -timeout 1h -count 1 -run Soak -v ./internal/github/e2e
 
 fuzz:
 	@scripts/fuzz.sh $(FUZZTIME)

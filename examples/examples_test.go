@@ -61,6 +61,7 @@ type example struct {
 var (
 	waits  = regexp.MustCompile(`\b(watch|drain)( +)= "\d+s"`)
 	health = regexp.MustCompile(`\n  health {\n`)
+	fence  = regexp.MustCompile("(?s)```(?:sh|hcl)\n(.*?)```")
 )
 
 func newExample(t *testing.T, name string) *example {
@@ -79,14 +80,7 @@ func newExample(t *testing.T, name string) *example {
 // commands of its README.
 func onHost(t *testing.T, name string) (*example, *hosttest.Host) {
 	t.Helper()
-	proxytest.Need(t, "nginx")
-	f := hosttest.Start(t, "vm")
-	h := f.Host("vm")
-	h.StartSystemd(t)
-	h.StartNGINX(t)
-	e := newExample(t, name)
-	e.site = value.Address(h.Address + ":80")
-	e.env = []string{"TURNOUT_VAR_host=" + h.Address, "SSH_PRIVATE_KEY=" + f.Key, "SSH_KNOWN_HOSTS=" + f.KnownHosts}
+	e, h := onBareHost(t, name)
 	files, err := os.ReadDir(name)
 	if err != nil {
 		t.Fatal(err)
@@ -96,20 +90,33 @@ func onHost(t *testing.T, name string) (*example, *hosttest.Host) {
 			h.WriteFile(t, "/tmp/example/"+file.Name(), e.read(file.Name()), 0o644)
 		}
 	}
-	h.Exec(t, "set -e; cd /tmp/example\n"+e.block("## The server, once"))
+	h.Exec(t, "set -e; cd /tmp/example\n"+e.block("README.md", "## The server, once"))
 	return e, h
 }
 
-// block is the first block of commands below a heading of the README.
-func (e *example) block(heading string) string {
+// onBareHost gives it a host where nginx runs and that nobody has prepared.
+func onBareHost(t *testing.T, name string) (*example, *hosttest.Host) {
+	t.Helper()
+	proxytest.Need(t, "nginx")
+	f := hosttest.Start(t, "vm")
+	h := f.Host("vm")
+	h.StartSystemd(t)
+	h.StartNGINX(t)
+	e := newExample(t, name)
+	e.site = value.Address(h.Address + ":80")
+	e.env = []string{"TURNOUT_VAR_host=" + h.Address, "SSH_PRIVATE_KEY=" + f.Key, "SSH_KNOWN_HOSTS=" + f.KnownHosts}
+	return e, h
+}
+
+// block is the first block of commands, or of a spec, below a heading of a page.
+func (e *example) block(page, heading string) string {
 	e.t.Helper()
-	_, below, found := strings.Cut(e.read("README.md"), heading+"\n")
-	_, commands, opened := strings.Cut(below, "```sh\n")
-	commands, _, closed := strings.Cut(commands, "```")
-	if !found || !opened || !closed {
-		e.t.Fatalf("the README has no commands below %q", heading)
+	_, below, found := strings.Cut(e.read(page), "\n"+heading+"\n")
+	block := fence.FindStringSubmatch(below)
+	if !found || block == nil {
+		e.t.Fatalf("%s has no block below %q", page, heading)
 	}
-	return commands
+	return block[1]
 }
 
 func (e *example) read(name string) string {
@@ -202,10 +209,43 @@ func TestSystemd(t *testing.T) {
 	bothRun(t, h)
 }
 
+// TestQuickstart does what docs/quickstart.md says, with the program that it points to.
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	proxytest.Need(t, "python3")
+	e, h := onBareHost(t, "systemd")
+	page, err := os.ReadFile("../docs/quickstart.md")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(e.dir, "quickstart.md"), page, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Exec(t, "set -e\n"+e.block("quickstart.md", "## The server"))
+	e.edit("deploy.hcl", func(string) string { return e.block("quickstart.md", "## The spec") })
+	e.replace("deploy.hcl", "203.0.113.10", h.Address)
+	e.replace("deploy.hcl", "  start =", "  watch = \"1s\"\n  start =")
+	if _, err := turnout(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-ec", e.block("quickstart.md", "## By hand, first"))
+	cmd.Dir, cmd.Env = e.dir, append(os.Environ(), "PATH="+built+":"+os.Getenv("PATH"), "TURNOUT_VAR_ssh_key="+strings.TrimPrefix(e.env[1], "SSH_PRIVATE_KEY="))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	e.serves("v1")
+	bothAre(t, h, "is-enabled")
+}
+
 // bothRun fails the test unless systemd runs both slots, and will after a reboot.
 func bothRun(t *testing.T, h *hosttest.Host) {
 	t.Helper()
-	for _, question := range []string{"is-active", "is-enabled"} {
+	bothAre(t, h, "is-active", "is-enabled")
+}
+
+func bothAre(t *testing.T, h *hosttest.Host, questions ...string) {
+	t.Helper()
+	for _, question := range questions {
 		if out, err := h.Try("systemctl " + question + " shop@blue shop@green"); err != nil {
 			t.Errorf("%s: %s: %v", question, out, err)
 		}

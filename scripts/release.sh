@@ -29,10 +29,10 @@ notes() {
 }
 
 collect() {
-  local arch
+  local platform
   mkdir -p dist/upload
-  for arch in amd64 arm64; do
-    cp dist/turnout_linux_"$arch"_*/turnout "dist/upload/turnout-linux-$arch"
+  for platform in {linux,darwin}-{amd64,arm64}; do
+    cp dist/turnout_"${platform/-/_}"_*/turnout "dist/upload/turnout-$platform"
   done
   cp dist/checksums.txt dist/*.cdx.json dist/upload/
   (cd dist/upload && sha256sum --check --strict checksums.txt)
@@ -42,7 +42,7 @@ tag() {
   local version=$1 image=$2 sums=$3 name
   check "$version"
   [[ $image =~ ^[a-z0-9./-]+@sha256:[0-9a-f]{64}$ ]] || fail "\"$image\" is no image by its digest"
-  for name in turnout-linux-{amd64,arm64}; do
+  for name in turnout-{linux,darwin}-{amd64,arm64}; do
     grep -E "^[0-9a-f]{64}  $name\$" "$sums" || fail "$sums names no $name"
   done >setup/checksums.txt
   echo "$version" >setup/version

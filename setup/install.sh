@@ -26,6 +26,8 @@ platform() {
   case $RUNNER_OS-$RUNNER_ARCH in
     Linux-X64) echo linux-amd64 ;;
     Linux-ARM64) echo linux-arm64 ;;
+    macOS-X64) echo darwin-amd64 ;;
+    macOS-ARM64) echo darwin-arm64 ;;
     *) return 1 ;;
   esac
 }
@@ -89,7 +91,7 @@ version=${SETUP_VERSION:-$own_version}
 version=${version#v}
 [[ -n $version ]] || fail "Give a version: this commit of the action is not that of a release."
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || fail "\"$version\" is no version such as 1.2.3."
-platform=$(platform) || fail "turnout is built for Linux on x64 and arm64, not for $RUNNER_OS on $RUNNER_ARCH."
+platform=$(platform) || fail "turnout is built for Linux and macOS on x64 and arm64, not for $RUNNER_OS on $RUNNER_ARCH."
 releases=$GITHUB_SERVER_URL/$SETUP_REPOSITORY/releases/download/v$version
 cache=$RUNNER_TOOL_CACHE/turnout/$version/$platform
 mkdir -p "$cache"

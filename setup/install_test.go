@@ -28,7 +28,7 @@ type release struct {
 	serve func(w http.ResponseWriter, name string, times int) bool // true: it has answered
 }
 
-var assets = []string{"turnout-linux-amd64", "turnout-linux-arm64"}
+var assets = []string{"turnout-linux-amd64", "turnout-linux-arm64", "turnout-darwin-amd64", "turnout-darwin-arm64"}
 
 func newRelease(t *testing.T) *release {
 	t.Helper()
@@ -189,6 +189,7 @@ func TestPlatforms(t *testing.T) {
 	r := newRelease(t)
 	for platform, want := range map[string]string{
 		"Linux X64": "turnout-linux-amd64", "Linux ARM64": "turnout-linux-arm64",
+		"macOS X64": "turnout-darwin-amd64", "macOS ARM64": "turnout-darwin-arm64",
 	} {
 		n := newRunner(t, r, true)
 		n.env["RUNNER_OS"], n.env["RUNNER_ARCH"], _ = strings.Cut(platform, " ")

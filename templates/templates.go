@@ -21,6 +21,12 @@ var PreviewDomain string
 //go:embed haproxy.cfg.tmpl
 var HAProxy string
 
+// HAProxyPreviews is the template of a HAProxy frontend that leads to all previews
+// of a block, each by its host name. It uses parts of HAProxy.
+//
+//go:embed haproxy.previews.cfg.tmpl
+var HAProxyPreviews string
+
 // ReportHTML is the template of the report as a page.
 //
 //go:embed report.html.tmpl

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,30 +110,57 @@ func TestLinksLead(t *testing.T) {
 	}
 }
 
-var helpFlag = regexp.MustCompile(`(?m)^  -([a-z-]+)`)
-
-// TestHelpListsEveryOption gives every option of each help text to its command:
-// one that is unknown there would be an error of usage.
-func TestHelpListsEveryOption(t *testing.T) {
-	for _, name := range []string{"validate", "fmt", "plan", "run", "deploy", "rollback", "recover", "status", "history", "report", "render", "export", "init", "artifacts", "artifacts list", "artifacts get", "lock", "lock status"} {
-		command := strings.Fields(name)
-		_, help := turnout(append(command, "-h")...)
-		if !strings.Contains(help, "Exit codes:") || !strings.Contains(help, "Example:") {
-			t.Errorf("turnout %s -h lacks an example or the exit codes", name)
-		}
-		for _, match := range helpFlag.FindAllStringSubmatch(help, -1) {
-			if _, output := turnout(append(command, "-"+match[1]+"=x", "-h")...); strings.Contains(output, "not defined") {
-				t.Errorf("turnout %s: -%s is in the help only", name, match[1])
-			}
-		}
-	}
-}
-
 // turnout runs a command that touches nothing.
 func turnout(args ...string) (code int, output string) {
 	var out bytes.Buffer
 	code = cli.Main(context.Background(), cli.Env{
-		Args: append([]string{"turnout"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		Args: append([]string{"turnout"}, args...), System: runtime.GOOS, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
 	})
 	return code, out.String()
+}
+
+var message = regexp.MustCompile("(?m)^### `(.*)`$")
+
+// TestTroublesAreReal looks for every message of docs/troubleshooting.md in the
+// code: the parts between what differs in it stand in one file there.
+func TestTroublesAreReal(t *testing.T) {
+	sources := sources(t)
+	messages := message.FindAllStringSubmatch(document(t, "troubleshooting.md"), -1)
+	if len(messages) < 20 {
+		t.Errorf("only %d messages found", len(messages))
+	}
+	for _, m := range messages {
+		said := func(source string) bool {
+			for part := range strings.SplitSeq(m[1], "…") {
+				if !strings.Contains(source, strings.Trim(part, " ;:")) {
+					return false
+				}
+			}
+			return true
+		}
+		if !slices.ContainsFunc(sources, said) {
+			t.Errorf("no source says %q", m[1])
+		}
+	}
+}
+
+// sources are the files of the code, without tests.
+func sources(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../../internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(text))
+	}
+	return all
 }

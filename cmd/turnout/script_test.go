@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/org/deploy-action/internal/cli"
 )
 
 // TestMain makes the test binary the programs that scripts call, and the agent
@@ -13,7 +16,15 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"turnout": main, "shop": shop})
+	testscript.Main(m, map[string]func(){"turnout": main, "turnout-on-macos": onMacOS, "shop": shop})
+}
+
+// onMacOS is turnout as it is where a machine says to be a Mac.
+func onMacOS() {
+	os.Exit(cli.Main(context.Background(), cli.Env{
+		Args: os.Args, Environ: os.Environ(), System: "darwin",
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}))
 }
 
 // TestScripts runs the command line as people type it, one promise a file.

@@ -67,6 +67,9 @@ func (a *app) plainAgent(ctx context.Context) error {
 }
 
 func (a *app) agent(ctx context.Context, self string, lease time.Duration) error {
+	if a.env.System != "linux" {
+		return fmt.Errorf("agent: this is %s, and only a server with Linux can have one", a.env.System)
+	}
 	ssh.Used(self)
 	return machine.Agent{Lease: lease, Handlers: operations()}.Serve(ctx, a.env.Stdin, a.env.Stdout)
 }

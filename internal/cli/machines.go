@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -102,12 +101,8 @@ func (m *machines) ForSwitch(ctx context.Context, server *spec.Server) (machine.
 
 // agentHere is an agent for this machine.
 func (a *app) agentHere() *exec.Cmd {
-	program, err := os.Executable()
-	if runtime.GOOS == "linux" {
-		program, err = "/proc/self/exe", nil // also where the file was replaced since
-	}
-	cmd := exec.Command(program)
-	cmd.Args, cmd.Env, cmd.Stderr, cmd.Err = []string{"turnout", "agent"}, a.env.Environ, a.env.Stderr, err
+	cmd := exec.Command("/proc/self/exe") // also where the file was replaced since
+	cmd.Args, cmd.Env, cmd.Stderr = []string{"turnout", "agent"}, a.env.Environ, a.env.Stderr
 	return cmd
 }
 
@@ -128,7 +123,7 @@ func (a *app) request(d *plan.Deploy, machines *machines) (rollout.Request, erro
 	}
 	r := rollout.Request{
 		Environment: d.Environment, Rollback: d.Rollback, To: d.To, Canary: d.Canary, Hurried: d.Hurried, Planned: d.Planned, Pos: d.Pos,
-		Machines: machines.Get, Templates: templates, Workspace: a.dir,
+		Machines: machines.Get, Templates: templates, Workspace: a.dir, Mask: a.masker.String,
 	}
 	if !d.Rollback {
 		r.Release = a.abs(d.Release)

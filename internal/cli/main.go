@@ -24,6 +24,7 @@ import (
 type Env struct {
 	Args    []string // with the program's name first
 	Environ []string // "NAME=value"
+	System  string   // of this machine, as Go calls it
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer

@@ -110,6 +110,9 @@ func (a *app) printPlan(p *plan.Plan, asJSON bool) error {
 
 // preview asks the machines what is live.
 func (a *app) preview(ctx context.Context, p *plan.Plan) error {
+	if err := a.tell(plan.OffLinux(a.env.System, p)); err != nil {
+		return err
+	}
 	machines := a.newMachines()
 	defer machines.Close()
 	for _, deploy := range p.Deploys {

@@ -158,6 +158,10 @@ func (a *app) previews(c *cli.Command) (*previews, error) {
 	if err := preview.Check(p.Preview); err != nil {
 		return nil, &usageError{err}
 	}
+	servers := append([]*spec.Server{p.Preview.Server}, p.Preview.Proxy.Servers...)
+	if why := plan.NeedsLinux(a.env.System, fmt.Sprintf("preview %q", p.Preview.Name), servers); why != "" {
+		return nil, &usageError{fmt.Errorf("%s:%d: %s", p.Preview.Pos.File, p.Preview.Pos.Line, why)}
+	}
 	texts, err := a.templates(&spec.Environment{Proxies: []*spec.Proxy{p.Preview.Proxy}})
 	if err != nil {
 		return nil, err

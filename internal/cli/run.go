@@ -98,6 +98,9 @@ func (a *app) execute(ctx context.Context, c *cli.Command, p *plan.Plan, do func
 			return &usageError{err}
 		}
 	}
+	if err := a.tell(plan.OffLinux(a.env.System, p)); err != nil {
+		return err
+	}
 	r, err := a.newRun(c, p)
 	if err != nil {
 		return err

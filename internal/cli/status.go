@@ -100,8 +100,9 @@ func ofEach[T any](a *app, environments []*spec.Environment, ask func(rollout.Re
 // supported is a request for env, unless this version can't reach it.
 func (a *app) supported(env *spec.Environment, machines *machines) (rollout.Request, error) {
 	d := &plan.Deploy{Environment: env, Rollback: true, Pos: env.Pos}
-	if _, problems := plan.Move(&spec.Spec{}, d); problems.Failed() {
-		return rollout.Request{}, a.tell(problems)
+	p, problems := plan.Move(&spec.Spec{}, d)
+	if err := a.tell(append(problems, plan.OffLinux(a.env.System, p)...)); err != nil {
+		return rollout.Request{}, err
 	}
 	return a.request(d, machines)
 }

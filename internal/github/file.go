@@ -20,7 +20,7 @@ const maxSummary = 1 << 20
 // Output sets an output of the step. Where the runner gives no file for
 // outputs, nothing is written.
 func (a *Actions) Output(name, value string) error {
-	return appendPair(a.getenv("GITHUB_OUTPUT"), name, value)
+	return appendPair(a.getenv("GITHUB_OUTPUT"), name, a.masker.String(value))
 }
 
 // SaveState keeps a value for the action's post step, which reads it as

@@ -95,9 +95,9 @@ func (c Command) start(out *output) (*process, error) {
 	p := &process{done: make(chan struct{})}
 	attr := &syscall.ProcAttr{
 		Dir: c.Dir, Env: environment(c.Env), Files: []uintptr{uintptr(stdin), uintptr(out.child), uintptr(out.child)},
-		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &p.fd},
+		Sys: ownSession(&p.fd),
 	}
-	if c.Script != "" && c.startPlain(p, *attr) {
+	if knowsBash && c.Script != "" && c.startPlain(p, *attr) {
 		return p, nil
 	}
 	program, args, err := c.call()
@@ -170,10 +170,7 @@ func openStdin(text []byte) (int, error) {
 	if len(text) == 0 {
 		return unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
-	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
-	if err == unix.EINVAL { // before Linux 6.3
-		fd, err = unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
-	}
+	fd, err := memoryFile()
 	for at := 0; err == nil && at < len(text); {
 		var n int
 		n, err = unix.Pwrite(fd, text[at:], int64(at))

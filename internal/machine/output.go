@@ -41,9 +41,9 @@ func openOutput(log string, stream io.Writer) (*output, error) {
 		file, err := createLog(log)
 		return &output{child: file, log: log, reader: -1}, err
 	}
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
+	ends, err := openPipe()
+	if err != nil {
+		return nil, err
 	}
 	return &output{child: ends[1], reader: ends[0], stream: stream}, nil
 }
@@ -91,7 +91,7 @@ func (o *output) copy(told int16) {
 	}
 	if n == smallRead {
 		o.buffer = make([]byte, largeRead)
-		_, _ = unix.FcntlInt(uintptr(o.reader), unix.F_SETPIPE_SZ, largePipe) // it stays smaller where a user has too many
+		growPipe(o.reader, largePipe)
 	}
 }
 
@@ -123,7 +123,7 @@ func (o *output) close() []string {
 		lines, _ := lastLines(o.log, tailLines) // a log that is gone has no lines
 		return lines
 	}
-	left, _ := unix.IoctlGetInt(o.reader, unix.TIOCINQ)
+	left, _ := unix.IoctlGetInt(o.reader, inQueue)
 	for all := o.total + left; o.total < all && !o.over(); {
 		o.copy(unix.POLLIN)
 	}

@@ -3,10 +3,6 @@ package machine
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +18,7 @@ const pollTime = 10 * time.Millisecond
 // command, and still half of what goroutines around os/exec cost.
 type process struct {
 	group  int
-	fd     int           // tells that the command has ended (pidfd_open(2)); -1 where the kernel is too old
+	fd     int           // tells that the command has ended; -1 where the kernel has no such file
 	done   chan struct{} // closed once the command itself is reaped
 	status syscall.WaitStatus
 }
@@ -125,37 +121,6 @@ func (p *process) empty() bool {
 	// Looking through /proc takes a while: a member that forks and dies within it
 	// is seen dead, and its child not at all. A second look sees the child.
 	return !living(p.group) && !living(p.group)
-}
-
-// living reports whether a process of the group is more than a zombie. In a
-// container often nobody reaps orphans, and the kernel counts them as members
-// for ever.
-func living(group int) bool {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		panic("machine: a constant pattern: " + err.Error())
-	}
-	for _, name := range stats {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // it has just ended
-		}
-		if state, of := stateAndGroup(string(text)); of == group && state != "Z" && state != "X" {
-			return true
-		}
-	}
-	return false
-}
-
-// stateAndGroup reads a line of /proc/<pid>/stat (proc(5)): "pid (name) state
-// ppid pgrp …", where the name may hold anything.
-func stateAndGroup(stat string) (state string, group int) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 3 {
-		return "", 0
-	}
-	group, _ = strconv.Atoi(fields[2])
-	return fields[0], group
 }
 
 // exit is how the command ended; it must be done.

@@ -77,6 +77,9 @@ func New() machine.Op[Request, Sample] {
 	}}
 }
 
+// ticks are what all processors have done since the machine was started.
+type ticks struct{ busy, total int64 }
+
 func measure(paths []string, since time.Time, before ticks) (Sample, error) {
 	s, err := readProc()
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package preview keeps one running copy of an application for each open pull
-// request, behind an nginx, and removes those whose request is closed.
+// request, behind an nginx or a HAProxy, and removes those whose request is closed.
 //
 // Everything about a preview follows from the number of its pull request and the
 // spec; what can't (its port, its release) is in its record on the server, which
@@ -74,14 +74,10 @@ func (r Record) URL(p *spec.Preview) string {
 
 // Check refuses what no preview can be made of, before anything is touched.
 func Check(p *spec.Preview) error {
-	at := fmt.Sprintf("%s:%d", p.Proxy.Pos.File, p.Proxy.Pos.Line)
-	switch {
-	case p.Proxy.Kind == spec.NGINX:
+	if p.Proxy.Kind == spec.NGINX || p.Proxy.Kind == spec.HAProxy {
 		return nil
-	case p.Proxy.Kind == spec.HAProxy:
-		return fmt.Errorf("%s: preview %q is behind HAProxy: previews share one listener and are told apart by host name, and the file that turnout writes for HAProxy brings a listener of its own; put an nginx in front of previews", at, p.Name)
 	}
-	return fmt.Errorf("%s: preview %q is behind %s; previews need an nginx", at, p.Name, p.Proxy.Kind)
+	return fmt.Errorf("%s:%d: preview %q is behind %s: previews need an nginx or a HAProxy, which can lead one host name after another to its own port", p.Proxy.Pos.File, p.Proxy.Pos.Line, p.Name, p.Proxy.Kind)
 }
 
 // List is what is known of all previews. Nothing is locked or changed.

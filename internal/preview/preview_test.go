@@ -11,104 +11,106 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy"
 )
 
 // TestLifeOfAPreview brings one up, updates it, fails to update it, and takes it
 // away, twice.
 func TestLifeOfAPreview(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	m := w.agent()
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", w.from))
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := w.mustBring(m, 7, "one")
-	if first.Port != w.from+1 || first.URL(w.preview) != fmt.Sprintf("http://pr-7.preview.example.com:%d", w.Site.Listen.Port) {
-		t.Errorf("first = %+v at %s; port %d is somebody else's", first, first.URL(w.preview), w.from)
-	}
-	w.shows(7, "one")
-	w.shows(8, "")
-	_ = listener.Close()
-	if second := w.mustBring(m, 7, "two"); second.Port != first.Port || second.Release == first.Release {
-		t.Errorf("second = %+v, want the port of %+v", second, first)
-	}
-	w.shows(7, "two")
-	_, err = w.bring(m, 7, "sick")
-	if err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "runs as before") || !strings.Contains(err.Error(), "app: serves sick") {
-		t.Errorf("a sick update: %v", err)
-	}
-	w.shows(7, "two")
-	w.holds(m, []int{7})
-	if _, err := w.bring(m, 9, "sick"); err == nil || !strings.Contains(err.Error(), "nothing is left") {
-		t.Errorf("a sick first release: %v", err)
-	}
-	w.shows(9, "")
-	for _, want := range []bool{true, false} {
-		if found, err := Remove(t.Context(), w.request(m, "down"), 7); err != nil || found != want {
-			t.Errorf("remove: %v, %v", found, err)
+	forEachKind(t, func(t *testing.T, w *world) {
+		m := w.agent()
+		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", w.from))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	w.shows(7, "")
-	w.holds(m, nil)
+		first := w.mustBring(m, 7, "one")
+		if first.Port != w.from+1 || first.URL(w.preview) != fmt.Sprintf("http://pr-7.preview.example.com:%d", w.Site.Listen.Port) {
+			t.Errorf("first = %+v at %s; port %d is somebody else's", first, first.URL(w.preview), w.from)
+		}
+		w.shows(7, "one")
+		w.shows(8, "")
+		_ = listener.Close()
+		if second := w.mustBring(m, 7, "two"); second.Port != first.Port || second.Release == first.Release {
+			t.Errorf("second = %+v, want the port of %+v", second, first)
+		}
+		w.shows(7, "two")
+		_, err = w.bring(m, 7, "sick")
+		if err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "runs as before") || !strings.Contains(err.Error(), "app: serves sick") {
+			t.Errorf("a sick update: %v", err)
+		}
+		w.shows(7, "two")
+		w.holds(m, []int{7})
+		if _, err := w.bring(m, 9, "sick"); err == nil || !strings.Contains(err.Error(), "nothing is left") {
+			t.Errorf("a sick first release: %v", err)
+		}
+		w.shows(9, "")
+		for _, want := range []bool{true, false} {
+			if found, err := Remove(t.Context(), w.request(m, "down"), 7); err != nil || found != want {
+				t.Errorf("remove: %v, %v", found, err)
+			}
+		}
+		w.shows(7, "")
+		w.holds(m, nil)
+	})
 }
 
 // TestSyncConverges loses the events of pull requests that closed, interrupts
 // removals, updates and first releases, has two syncs run at once, and kills one.
 func TestSyncConverges(t *testing.T) {
-	t.Parallel()
-	count, closed := 10, 4
-	if os.Getenv("TURNOUT_SOAK") != "" {
-		count, closed = 30, 10
-	}
-	w := newWorld(t)
-	m := w.agent()
-	var open []int
-	for n := 1; n <= count; n++ {
-		w.mustBring(m, n, fmt.Sprint("text ", n))
-		if n > closed {
-			open = append(open, n)
+	forEachKind(t, func(t *testing.T, w *world) {
+		count, closed := 10, 4
+		if os.Getenv("TURNOUT_SOAK") != "" {
+			count, closed = 30, 10
 		}
-	}
-	w.spoil(m, open)
-	ask := func(context.Context) ([]int, error) { return append([]int{99}, open...), nil }
+		m := w.agent()
+		var open []int
+		for n := 1; n <= count; n++ {
+			w.mustBring(m, n, fmt.Sprint("text ", n))
+			if n > closed {
+				open = append(open, n)
+			}
+		}
+		w.spoil(m, open)
+		ask := func(context.Context) ([]int, error) { return append([]int{99}, open...), nil }
 
-	// The one that has the lock dies once its first preview is gone.
-	doomed, survivor := w.agent(), w.agent()
-	victim := w.request(doomed, "victim")
-	tell, dies := victim.Tell, sync.Once{}
-	reached := make(chan struct{})
-	victim.Tell = func(s Step) {
-		tell(s)
-		if strings.Contains(s.Text, "removed") {
-			dies.Do(func() { w.kill(doomed); close(reached) })
+		// The one that has the lock dies once its first preview is gone.
+		doomed, survivor := w.agent(), w.agent()
+		victim := w.request(doomed, "victim")
+		tell, dies := victim.Tell, sync.Once{}
+		reached := make(chan struct{})
+		victim.Tell = func(s Step) {
+			tell(s)
+			if strings.Contains(s.Text, "removed") {
+				dies.Do(func() { w.kill(doomed); close(reached) })
+			}
 		}
-	}
-	failed := make(chan error, 1)
-	go func() { _, err := Sync(t.Context(), victim, ask); failed <- err }()
-	<-reached
-	synced, err := Sync(t.Context(), w.request(survivor, "survivor"), ask)
-	if err != nil {
-		t.Fatalf("survivor: %v\n%s", err, strings.Join(w.steps, "\n"))
-	}
-	if err := <-failed; err == nil {
-		t.Error("the victim did not notice that its agent died")
-	}
-	if fmt.Sprint(synced.Missing) != "[99]" {
-		t.Errorf("missing: %v", synced.Missing)
-	}
-	for n := 1; n <= closed; n++ {
-		w.shows(n, "")
-	}
-	for _, n := range open {
-		w.shows(n, fmt.Sprint("text ", n))
-	}
-	w.holds(m, open)
-	again, err := Sync(t.Context(), w.request(m, "again"), ask)
-	if err != nil || len(again.Removed)+len(again.Repaired) > 0 || len(again.Kept) != len(open) {
-		t.Errorf("a second sync: %+v, %v", again, err)
-	}
+		failed := make(chan error, 1)
+		go func() { _, err := Sync(t.Context(), victim, ask); failed <- err }()
+		<-reached
+		synced, err := Sync(t.Context(), w.request(survivor, "survivor"), ask)
+		if err != nil {
+			t.Fatalf("survivor: %v\n%s", err, strings.Join(w.steps, "\n"))
+		}
+		if err := <-failed; err == nil {
+			t.Error("the victim did not notice that its agent died")
+		}
+		if fmt.Sprint(synced.Missing) != "[99]" {
+			t.Errorf("missing: %v", synced.Missing)
+		}
+		for n := 1; n <= closed; n++ {
+			w.shows(n, "")
+		}
+		for _, n := range open {
+			w.shows(n, fmt.Sprint("text ", n))
+		}
+		w.holds(m, open)
+		again, err := Sync(t.Context(), w.request(m, "again"), ask)
+		if err != nil || len(again.Removed)+len(again.Repaired) > 0 || len(again.Kept) != len(open) {
+			t.Errorf("a second sync: %+v, %v", again, err)
+		}
+	})
 }
 
 // spoil has one preview be in the middle of an update, one dead, and one without
@@ -133,7 +135,7 @@ func (w *world) spoil(m machine.Machine, open []int) {
 			}
 			sh(w.t, p.dir(), p.instance.Stop)
 		case open[2]:
-			sh(w.t, w.Dir, "rm conf.d/turnout-"+string(r.Name)+".conf")
+			sh(w.t, w.Dir, "rm -f conf.d/turnout-"+string(r.Name)+".conf; [ ! -e conf.d/shop.cfg ] || sed -i '/use_backend "+string(r.Name)+" /d' conf.d/shop.cfg")
 			w.Reload()
 		}
 	}
@@ -141,28 +143,28 @@ func (w *world) spoil(m machine.Machine, open []int) {
 
 // TestTwoRunsAtOnceLeaseTwoPorts brings up two previews side by side.
 func TestTwoRunsAtOnceLeaseTwoPorts(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	agents := []*machine.Child{w.agent(), w.agent()}
-	var runs sync.WaitGroup
-	for i, m := range agents {
-		runs.Go(func() {
-			if _, err := w.bring(m, i+1, fmt.Sprint("text ", i+1)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	runs.Wait()
-	w.shows(1, "text 1")
-	w.shows(2, "text 2")
-	w.holds(agents[0], []int{1, 2})
+	forEachKind(t, func(t *testing.T, w *world) {
+		agents := []*machine.Child{w.agent(), w.agent()}
+		var runs sync.WaitGroup
+		for i, m := range agents {
+			runs.Go(func() {
+				if _, err := w.bring(m, i+1, fmt.Sprint("text ", i+1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		runs.Wait()
+		w.shows(1, "text 1")
+		w.shows(2, "text 2")
+		w.holds(agents[0], []int{1, 2})
+	})
 }
 
 // TestLimits refuses a preview too many, a pull request without a number, and
 // prunes what is older than its time to live.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, proxy.NGINX)
 	m := w.agent()
 	w.preview.Max = 1
 	w.mustBring(m, 1, "one")
@@ -180,6 +182,70 @@ func TestLimits(t *testing.T) {
 		t.Errorf("prune: %+v, %v", s, err)
 	}
 	w.preview.TTL = time.Nanosecond
+	if s, err := Prune(t.Context(), w.request(m, "prune")); err != nil || len(s.Removed) != 1 {
+		t.Errorf("prune: %+v, %v", s, err)
+	}
+	w.shows(1, "")
+	w.holds(m, nil)
+}
+
+// TestMovedIsMadeAnew has the spec name another host than the record.
+func TestMovedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.HAProxy)
+	m := w.agent()
+	r := w.mustBring(m, 1, "one")
+	r.Hostname = "pr-2.preview.example.com"
+	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
+		t.Fatal(err)
+	}
+	w.mustBring(m, 1, "two")
+	if !strings.Contains(strings.Join(w.steps, "\n"), "it is made anew") {
+		t.Error("it was not removed first")
+	}
+	w.shows(1, "two")
+	w.shows(2, "")
+	w.holds(m, []int{1})
+}
+
+// TestOthersLoseNothing has clients of one preview ask while another one comes,
+// fails to, and goes. An nginx of before 1.27.4 may close an idle connection then.
+func TestOthersLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.HAProxy)
+	m := w.agent()
+	w.mustBring(m, 1, "one")
+	load := loadtest.Start(context.Background(), w.Site.Listen.Local(), "pr-1.preview.example.com",
+		loadtest.Naive(2, time.Millisecond), loadtest.Post(1, time.Millisecond), loadtest.Fresh(1, time.Millisecond))
+	w.mustBring(m, 2, "two")
+	if _, err := w.bring(m, 3, "sick"); err == nil {
+		t.Error("a sick release came up")
+	}
+	if _, err := Remove(t.Context(), w.request(m, "down"), 2); err != nil {
+		t.Error(err)
+	}
+	seen := load.Stop()
+	if failed := seen.Failed(); len(seen) == 0 || len(failed) > 0 {
+		t.Errorf("%d of %d requests failed: %+v", len(failed), len(seen), failed[:min(3, len(failed))])
+	}
+	w.holds(m, []int{1})
+}
+
+// TestHAProxyThatIsDown can't be led to a new preview, and takes none down.
+func TestHAProxyThatIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.HAProxy)
+	m := w.agent()
+	w.mustBring(m, 1, "one")
+	w.Kill()
+	if _, err := w.bring(m, 2, "two"); err == nil || Stranded(err) || !strings.Contains(err.Error(), "nothing is left of it") {
+		t.Errorf("up: %v", err)
+	}
+	if _, err := Remove(t.Context(), w.request(m, "down"), 1); err == nil || !strings.Contains(err.Error(), "HAProxy is not running") {
+		t.Errorf("down: %v", err)
+	}
+	w.Start()
+	w.shows(1, "one")
 	if s, err := Prune(t.Context(), w.request(m, "prune")); err != nil || len(s.Removed) != 1 {
 		t.Errorf("prune: %+v, %v", s, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
@@ -57,7 +58,10 @@ func serveApp() {
 	}
 	fmt.Println("app: serves", string(text))
 	go func() {
-		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil { // an answer before the end of the body may get lost with it
+				return
+			}
 			if string(text) == "sick" {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
@@ -87,18 +91,25 @@ preview "shop" {
     http { path = "/" }
   }
 
-  proxy "nginx" {
-    listen     = "%[5]s"
-    config_dir = "%[1]s/conf.d"
-    main       = "%[6]s"
-    error_log  = "%[7]s"
+  proxy "%[5]s" {
+    listen = "%[6]s"
+    main   = "%[7]s"
+    %[8]s
   }
 }
 
 server "here" { connection = "local" }
 `
 
-// world is an nginx and a server for previews.
+// ofProxy is what else the spec has to say of a proxy.
+func ofProxy(s proxy.Site, dir string) string {
+	if s.Kind == proxy.HAProxy {
+		return fmt.Sprintf("config = %q\nsocket = %q\nreload = %q", s.Config, s.Socket, s.Reload)
+	}
+	return fmt.Sprintf("config_dir = \"%s/conf.d\"\nerror_log = %q", dir, s.ErrorLog)
+}
+
+// world is a proxy and a server for previews.
 type world struct {
 	*proxytest.Proxy
 	t       *testing.T
@@ -110,10 +121,21 @@ type world struct {
 	agents map[machine.Machine]*exec.Cmd
 }
 
-func newWorld(t *testing.T) *world {
+// forEachKind runs a test behind an nginx and behind a HAProxy.
+func forEachKind(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Parallel()
+	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, kind))
+		})
+	}
+}
+
+func newWorld(t *testing.T, kind proxy.Kind) *world {
 	t.Helper()
-	w := &world{t: t, Proxy: proxytest.StartNGINX(t), from: ownPorts(), agents: make(map[machine.Machine]*exec.Cmd)}
-	text := fmt.Sprintf(specText, w.Dir, w.from, w.from+200, os.Args[0], w.Site.Listen, w.Site.Main, w.Site.ErrorLog)
+	w := &world{t: t, Proxy: proxytest.Start(t, kind), from: ownPorts(), agents: make(map[machine.Machine]*exec.Cmd)}
+	text := fmt.Sprintf(specText, w.Dir, w.from, w.from+200, os.Args[0], kind, w.Site.Listen, w.Site.Main, ofProxy(w.Site, w.Dir))
 	s, problems := spec.Parse([]byte(text), "deploy.hcl", spec.Options{Dir: w.Dir})
 	if problems.Failed() {
 		t.Fatal(problems)
@@ -187,7 +209,7 @@ func (w *world) mustBring(m machine.Machine, number int, text string) Record {
 	return r
 }
 
-// answer is what nginx says for the host name of a pull request.
+// answer is what the proxy says for the host name of a pull request.
 func (w *world) answer(number int) (int, string) {
 	w.t.Helper()
 	request, err := http.NewRequest(http.MethodGet, "http://"+string(w.Site.Listen.Local())+"/", nil)
@@ -246,15 +268,42 @@ func (w *world) holds(m machine.Machine, want []int) {
 	if !slices.Equal(numbers, want) || len(ports) != len(want) {
 		w.t.Errorf("records of %v at %d ports, want %v", numbers, len(ports), want)
 	}
-	for pattern, extra := range map[string]int{"srv/*": 0, "conf.d/turnout-*.conf": 1, "previews/sites/*": 1} {
-		found, _ := filepath.Glob(filepath.Join(w.Dir, pattern))
-		if len(found) != len(want)+extra { // the domain has a site
-			w.t.Errorf("%s: %d, want %d and %d: %q", pattern, len(found), len(want), extra, found)
-		}
+	sites := len(want) + 1 // the domain has one
+	if w.Site.Kind == proxy.HAProxy {
+		sites = 1
+		w.leadsTo(want)
+	} else {
+		w.found("conf.d/turnout-*.conf", sites)
 	}
+	w.found("srv/*", len(want))
+	w.found("previews/sites/*", sites)
 	for port := w.from; port < w.from+200; port++ {
 		if free(port) == ports[port] {
 			w.t.Errorf("port %d: leased %v, and free %v", port, ports[port], free(port))
+		}
+	}
+}
+
+func (w *world) found(pattern string, want int) {
+	w.t.Helper()
+	if found, _ := filepath.Glob(filepath.Join(w.Dir, pattern)); len(found) != want {
+		w.t.Errorf("%s: %d, want %d: %q", pattern, len(found), want, found)
+	}
+}
+
+// leadsTo fails unless HAProxy's file leads to exactly these pull requests.
+func (w *world) leadsTo(want []int) {
+	w.t.Helper()
+	text, err := os.ReadFile(string(w.Site.Config))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got := strings.Count(string(text), "\nbackend shop-pr-"); got != len(want) {
+		w.t.Errorf("%d backends, want those of %v", got, want)
+	}
+	for _, n := range want {
+		if !strings.Contains(string(text), fmt.Sprintf("use_backend shop-pr-%d if", n)) {
+			w.t.Errorf("nothing leads to %d", n)
 		}
 	}
 }

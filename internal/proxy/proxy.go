@@ -50,6 +50,10 @@ type Site struct {
 	Template     string `json:"template,omitempty"`
 	TemplateName string `json:"template_name,omitempty"`
 
+	// Routes are host names that a HAProxy leads to a backend each, beside the pools;
+	// only a template of its own shows them.
+	Routes []Route `json:"routes,omitempty"`
+
 	// Balancer is the load balancer of AWS that a site of that kind is behind, and
 	// Epoch the run's that may write there: it has no lock and no state directory.
 	Balancer *elb.Balancer  `json:"balancer,omitempty"`
@@ -116,6 +120,13 @@ type Pool struct {
 	Addresses []value.Address `json:"addresses"`
 }
 
+// Route leads one host name to one server.
+type Route struct {
+	Backend  value.Name     `json:"backend"`
+	Hostname value.Hostname `json:"hostname"`
+	Address  value.Address  `json:"address"`
+}
+
 // Rendered is a configuration ready to be installed.
 type Rendered struct {
 	ID   string `json:"id"`   // hash of what it was rendered from; the running proxy answers it
@@ -130,7 +141,7 @@ type Header struct {
 	Generation int                   `json:"generation"` // rises by one with each write
 	ID         string                `json:"id"`         // of the body, see Rendered
 	Sum        string                `json:"sum"`        // sha256 of the body, hex
-	Releases   map[value.Name]string `json:"releases"`   // by slot; absent: empty slot
+	Releases   map[value.Name]string `json:"releases"`   // by slot, or by backend of a Route; absent: empty slot
 	Pools      []Pool                `json:"pools"`
 	Canary     *Canary               `json:"canary,omitempty"` // how the body splits traffic; nil: it can't
 }

@@ -39,6 +39,7 @@ type page struct {
 	Hostname value.Hostname // empty: any
 	Slots    []pageSlot     // two, sorted by name
 	Selector value.Path     // nginx: the flag file; HAProxy: the map file
+	Routes   []Route        `json:",omitempty"` // HAProxy: to previews
 	Live     value.Path     // the directory of the selector
 	Proof    value.URLPath  // where the proxy says what it serves
 
@@ -119,7 +120,7 @@ func Render(site Site) (Rendered, error) {
 func (s Site) page() page {
 	p := page{
 		Env: s.Env, Hostname: s.Hostname, Selector: s.selector(), Live: s.liveDir(), Proof: s.proofPath(),
-		KeepaliveMin: s.isNGINX(hasKeepaliveMin), AccessLog: s.AccessLog,
+		KeepaliveMin: s.isNGINX(hasKeepaliveMin), AccessLog: s.AccessLog, Routes: s.Routes,
 	}
 	p.Bind, p.Bind6 = s.binds(s.Listen.Port)
 	p.encrypt(s)

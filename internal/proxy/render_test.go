@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/org/deploy-action/internal/value"
+	"github.com/org/deploy-action/templates"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -62,6 +63,11 @@ func TestRenderGolden(t *testing.T) {
 			s.Listen.Host = "fd00::5"
 			return s
 		}},
+		"haproxy_previews.cfg": {HAProxy, func(s Site) Site {
+			s = encrypted(previewSite(s), "")
+			s.TLS.Key = ""
+			return s
+		}},
 		"haproxy_wildcard.cfg": {HAProxy, func(s Site) Site { s.Hostname = "*.preview.example.com"; return s }},
 	}
 	for name, c := range cases {
@@ -73,6 +79,16 @@ func TestRenderGolden(t *testing.T) {
 			golden(t, name, rendered.Body)
 		})
 	}
+}
+
+// previewSite is one for two previews.
+func previewSite(s Site) Site {
+	s.Env, s.Hostname, s.Template, s.TemplateName = "shop-pr", "*.preview.example.com", templates.HAProxyPreviews, "of the previews"
+	s.Routes = []Route{
+		{Backend: "shop-pr-7", Hostname: "pr-7.preview.example.com", Address: "10.0.1.20:20000"},
+		{Backend: "shop-pr-12", Hostname: "pr-12.preview.example.com", Address: "[fd00::1]:20001"},
+	}
+	return s
 }
 
 // encrypted is a site with everything that TLS and IPv6 bring.
@@ -151,6 +167,15 @@ var fields = map[string]func(*Site, string){
 	"key":         func(s *Site, v string) { s.TLS = &TLS{Certificate: "/etc/c", Key: value.Path("/etc/" + v)} },
 	"container":   func(s *Site, v string) { s.Container = value.Container("c" + v) },
 	"sticky":      func(s *Site, v string) { s.Canary = &Canary{Sticky: Sticky(v)} },
+	"backend": func(s *Site, v string) {
+		s.Routes = []Route{{Backend: value.Name(v), Hostname: "a.example.com", Address: "10.0.0.1:80"}}
+	},
+	"route": func(s *Site, v string) {
+		s.Routes = []Route{{Backend: "a", Hostname: value.Hostname(v), Address: "10.0.0.1:80"}}
+	},
+	"route to": func(s *Site, v string) {
+		s.Routes = []Route{{Backend: "a", Hostname: "a.example.com", Address: value.Address(v)}}
+	},
 }
 
 func TestRenderRefusesHostileValues(t *testing.T) {
@@ -200,6 +225,8 @@ func TestRenderRefusesBrokenPools(t *testing.T) {
 		"unsorted":   func(s *Site) { s.Pools[0], s.Pools[1] = s.Pools[1], s.Pools[0] },
 		"port 0":     func(s *Site) { s.Listen.Port = 0 },
 		"upper case": func(s *Site) { s.Hostname = "Shop.example.com" },
+		"same host":  func(s *Site) { *s = previewSite(*s); s.Kind, s.Routes[1].Hostname = HAProxy, s.Routes[0].Hostname },
+		"routes":     func(s *Site) { *s = previewSite(*s) },
 		"long form":  func(s *Site) { s.Pools[0].Addresses[1] = "[fd00:0:0::1]:8081" },
 	}
 	for name, change := range cases {
@@ -283,16 +310,15 @@ func directives(text string) string {
 }
 
 func FuzzRender(f *testing.F) {
-	names := []string{"env", "hostname", "host", "slot", "address", "address+", "socket", "state_dir"}
+	names := []string{"env", "hostname", "host", "slot", "address", "address+", "socket", "state_dir", "backend", "route", "route to"}
 	for i := range names {
 		for _, v := range append(hostile, "shop", "a.example.com", "0server", "10.0.0.1", "10.0.0.1:80") {
 			f.Add(uint8(i), v)
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, v string) {
-		for _, kind := range []Kind{NGINX, HAProxy} {
-			site := exampleSite(kind)
-			site.Hostname = "a.example.com"
+		for _, site := range []Site{exampleSite(NGINX), exampleSite(HAProxy), previewSite(exampleSite(HAProxy))} {
+			site.Hostname, site.Routes = "a.example.com", site.Routes[:min(1, len(site.Routes))]
 			want, _ := Render(site)
 			fields[names[int(which)%len(names)]](&site, v)
 			site.Pools[1].Addresses = site.Pools[1].Addresses[:1]

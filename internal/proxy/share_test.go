@@ -189,22 +189,28 @@ func TestShares(t *testing.T) {
 }
 
 // reloaded has an administrator reload the proxy and waits until nobody of
-// before takes connections.
+// before takes connections: a HAProxy that has loaded may have a worker that has
+// not yet read that it is to leave, and takes what it counts with it.
 func (w *world) reloaded() {
 	w.t.Helper()
-	before := w.generation()
+	ready, left := w.workers()
 	w.Reload()
-	proxytest.Await(w.t, func() error { return unless(w.generation() > before, "no new generation yet") })
+	proxytest.Await(w.t, func() error {
+		nowReady, nowLeft := w.workers()
+		return unless(nowReady > ready && nowLeft > left, "no new generation yet")
+	})
 }
 
-// generation counts the workers that the proxy has ever had ready.
-func (w *world) generation() int {
+// workers counts the generations of workers that the proxy has ever had ready,
+// and those that have let go of our listener.
+func (w *world) workers() (ready, left int) {
 	w.t.Helper()
 	log, _ := readIf(w.site.ErrorLog)
 	if w.site.Kind == proxy.HAProxy {
-		return strings.Count(log, "Loading success.")
+		return strings.Count(log, "Loading success."), strings.Count(log, "Proxy shop stopped")
 	}
-	return strings.Count(log, "gracefully shutting down") / 4
+	left = strings.Count(log, "gracefully shutting down") / 4
+	return left, left
 }
 
 // The second slot may be the one that serves, and the new release in the first.

@@ -30,6 +30,7 @@ func (s Site) validate() error {
 		optional("container", s.Container, value.ParseContainer),
 		optional("access_log", s.AccessLog, value.ParsePath),
 		s.validatePools(),
+		s.validateRoutes(),
 		s.Canary.validate(),
 	}
 	for _, err := range checks {
@@ -115,6 +116,24 @@ func (s Site) validatePools() error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (s Site) validateRoutes() error {
+	if len(s.Routes) > 0 && s.Kind != HAProxy {
+		return errors.New("routes: only HAProxy has them in one file")
+	}
+	taken := make(map[value.Hostname]value.Name)
+	for _, r := range s.Routes {
+		err := errors.Join(check("backend", r.Backend, value.ParseName), check("hostname", r.Hostname, value.ParseHostname), check("address", r.Address, parseAddress))
+		if err != nil {
+			return fmt.Errorf("route %s: %w", r.Backend, err)
+		}
+		if other, ok := taken[r.Hostname]; ok {
+			return fmt.Errorf("route %s: %s leads to %s already", r.Backend, r.Hostname, other)
+		}
+		taken[r.Hostname] = r.Backend
 	}
 	return nil
 }

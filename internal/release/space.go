@@ -87,8 +87,8 @@ func (r *receiver) short() error {
 	if err != nil {
 		return fmt.Errorf("%s: free space: %w", r.Layout.Root, err)
 	}
-	need := r.demand(uint64(disk.Frsize))
-	free := disk.Bavail * uint64(disk.Frsize)
+	block := statfsUnit(disk)
+	need, free := r.demand(block), disk.Bavail*block
 	switch {
 	case need.bytes > free:
 		return fmt.Errorf("%s has %s free, the release needs %s: %w", r.Layout.Root, megabytes(free), megabytes(need.bytes), syscall.ENOSPC)

@@ -101,7 +101,7 @@ func (s *stock) walk(ctx context.Context, tree string) (same, others []candidate
 			return nil
 		}
 		stat := info.Sys().(*syscall.Stat_t)
-		c := candidate{path: name, size: info.Size(), inode: inode{stat.Dev, stat.Ino}, item: -1}
+		c := candidate{path: name, size: info.Size(), inode: inode{uint64(stat.Dev), stat.Ino}, item: -1}
 		if i, wanted := s.wanted[filepath.ToSlash(strings.TrimPrefix(name, tree+"/"))]; wanted {
 			if c.size == s.manifest[i].Size {
 				c.item = i

@@ -17,7 +17,7 @@ func (r *rollout) blame(ctx context.Context, id, reason string) {
 	if id == "" {
 		return
 	}
-	mark := release.Mark{Reason: reason, Run: r.Run.ID, Time: time.Now().UTC().Truncate(time.Second)}
+	mark := release.Mark{Reason: r.masked(reason), Run: r.Run.ID, Time: time.Now().UTC().Truncate(time.Second)}
 	err := together(ctx, r.fleet.apps, func(ctx context.Context, a *app) error {
 		if err := a.over(); err != nil {
 			return err

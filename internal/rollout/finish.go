@@ -56,6 +56,7 @@ func (r *rollout) finish(ctx context.Context, outcome event.Outcome, cause error
 // end adds a deploy to the history on every proxy host, then ends the journal
 // there. Where the one fails, the other is left to the next run.
 func (r *rollout) end(ctx context.Context, deploy state.Deploy) error {
+	deploy.Reason = r.masked(deploy.Reason)
 	return together(ctx, r.fleet.fronts(), func(ctx context.Context, h *host) error {
 		if _, err := perform(ctx, r, h, state.Record, state.Recording{Dir: h.dir, Deploy: deploy}); err != nil {
 			return err
@@ -63,6 +64,14 @@ func (r *rollout) end(ctx context.Context, deploy state.Deploy) error {
 		_, err := perform(ctx, r, h, state.Finish, h.dir)
 		return err
 	})
+}
+
+// masked is a text without what commands may have said of secrets.
+func (r *rollout) masked(text string) string {
+	if r.Mask == nil {
+		return text
+	}
+	return r.Mask(text)
 }
 
 // drain waits until the old slot has let go of its connections, at most as long

@@ -48,6 +48,9 @@ type Request struct {
 	Templates map[string]string
 	Workspace string // where commands on this machine run
 	Emit      event.Sink
+	// Mask takes secrets out of the reasons that stay on servers, where others read
+	// them; nil: there are none.
+	Mask func(string) string
 }
 
 // Identity says who deploys, for the lock, the journal and the history.

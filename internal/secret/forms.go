@@ -2,7 +2,9 @@ package secret
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"html"
 	"net/url"
 	"strings"
 )
@@ -14,15 +16,18 @@ const (
 )
 
 // forms are the texts that give a secret away: the secret itself, or its lines,
-// and the whole of it as JSON and URLs escape it and in base64: on its own, in
-// lines as base64(1) and openssl break it, and from within something longer,
-// such as user:secret.
+// each also as shells and HTML write it, and the whole of it as JSON and URLs
+// escape it, in hexadecimal and in base64: on its own, in lines as base64(1) and
+// openssl break it, and from within something longer, such as user:secret.
 func forms(secret string) []string {
 	secret = strings.Trim(secret, "\r\n")
 	if len(strings.TrimSpace(secret)) < minSecret {
 		return nil
 	}
-	all := plain(secret)
+	var all []string
+	for _, line := range plain(secret) {
+		all = append(append(all, line, html.EscapeString(line), pythonHTML.Replace(line)), shellWords(line)...)
+	}
 	all = append(all, escaped(secret)...)
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		whole := encoding.EncodeToString([]byte(secret))
@@ -53,7 +58,24 @@ func plain(secret string) []string {
 
 func escaped(secret string) []string {
 	query, path := url.QueryEscape(secret), url.PathEscape(secret)
-	return []string{query, path, lowerHex(query), lowerHex(path), jsonText(secret, true), jsonText(secret, false)}
+	digits := hex.EncodeToString([]byte(secret))
+	return []string{query, path, lowerHex(query), lowerHex(path), jsonText(secret, true), jsonText(secret, false), digits, strings.ToUpper(digits)}
+}
+
+// pythonHTML escapes as Python, PHP and most other languages do; Go writes
+// numbers for both quotes.
+var pythonHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;")
+
+// shellWords is a line as `set -x`, `printf %q` of bash and Python's shlex show it.
+func shellWords(line string) []string {
+	var slashed strings.Builder
+	for _, r := range line {
+		if strings.ContainsRune(" \t!\"#$&'()*,;<>?[\\]^`{|}~", r) {
+			slashed.WriteByte('\\')
+		}
+		slashed.WriteRune(r)
+	}
+	return []string{strings.ReplaceAll(line, "'", `'\''`), strings.ReplaceAll(line, "'", `'"'"'`), slashed.String()}
 }
 
 // lowerHex writes the escapes of a URL in lower case, as RFC 3986 also allows.

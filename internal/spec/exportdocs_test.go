@@ -29,6 +29,20 @@ func TestExportIsDocumented(t *testing.T) {
 			documented[object] = append(documented[object], string(word[1]))
 		}
 	}
+	have := exportedFields(t)
+	for _, fields := range []map[string][]string{documented, have} {
+		for _, names := range fields {
+			slices.Sort(names)
+		}
+	}
+	if diff := cmp.Diff(documented, have); diff != "" {
+		t.Errorf("docs/export.md (-documented +exported):\n%s", diff)
+	}
+}
+
+// exportedFields are those of every block, by its name with those around it.
+func exportedFields(t *testing.T) map[string][]string {
+	t.Helper()
 	have := map[string][]string{}
 	for _, name := range []string{"attributes.hcl", "everything.hcl"} {
 		var all map[string]any
@@ -37,13 +51,29 @@ func TestExportIsDocumented(t *testing.T) {
 		}
 		collectFields(all, "", have)
 	}
-	for _, fields := range []map[string][]string{documented, have} {
-		for _, names := range fields {
-			slices.Sort(names)
+	return have
+}
+
+// TestLanguageIsDocumented looks for every attribute and block in the pages of the
+// language. That they show no others, their specs prove: these are read by a test.
+func TestLanguageIsDocumented(t *testing.T) {
+	var pages []byte
+	for _, page := range []string{"spec.md", "servers.md", "elb.md"} {
+		text, err := os.ReadFile("../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
 		}
+		pages = append(pages, text...)
 	}
-	if diff := cmp.Diff(documented, have); diff != "" {
-		t.Errorf("docs/export.md (-documented +exported):\n%s", diff)
+	for block, names := range exportedFields(t) {
+		for _, name := range names {
+			if name == "schema" || name == "name" || name == "kind" {
+				continue // of the export
+			}
+			if !regexp.MustCompile("`" + name + "`|(?m:^ *" + name + ` *(=|\{|"))`).Match(pages) {
+				t.Errorf("%s: %s is in none of the pages of the language", block, name)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,14 @@ var previewHealthShape = shape{
 	singles:    healthShape.singles,
 }
 
+// previewProxyLacks are the attributes of an environment's proxy block that make no
+// sense for many host names. Behind nginx each of them has a file of its own.
+var previewProxyLacks = map[ProxyKind][]string{
+	NGINX:   {"config", "hostname"},
+	HAProxy: {"hostname"},
+	AWSELB:  {"hostname"},
+}
+
 // The defaults of previews: how long one lives after its last update, and how
 // many there are at most.
 const (
@@ -43,6 +52,36 @@ func (r *reader) readPreviews() {
 	}
 	r.spec.Previews = r.previews.in()
 	r.checkPorts()
+	r.checkConfigs()
+}
+
+// checkConfigs refuses a preview that would write into the file of somebody else
+// on the same machine.
+func (r *reader) checkConfigs() {
+	owners := make(map[string]string)
+	own := func(p *Proxy, owner string) (before string) {
+		for _, server := range p.Servers {
+			key := string(server.Name) + "\x00" + string(p.Config)
+			before = cmp.Or(before, owners[key])
+			owners[key] = owner
+		}
+		return before
+	}
+	for _, e := range r.spec.Environments {
+		for _, p := range e.Proxies {
+			own(p, fmt.Sprintf("the environment %q at %s", e.Name, spot(e.Pos)))
+		}
+	}
+	for _, entry := range r.previews.entries {
+		p := entry.made
+		if p.Proxy == nil || p.Proxy.Config == "" {
+			continue
+		}
+		if before := own(p.Proxy, fmt.Sprintf("the preview %q at %s", p.Name, spot(p.Pos))); before != "" {
+			b := &body{reader: r, block: (&body{reader: r, block: entry.block}).blocksOf("proxy")[0]}
+			b.errorf(b.valueRange("config"), "Config of somebody else", "%s is the file of %s: each needs its own.", p.Proxy.Config, before)
+		}
+	}
 }
 
 // checkPorts refuses two blocks that would lease the same port of one server, or
@@ -82,7 +121,8 @@ func (r *reader) readPreview(p *Preview, b *body) {
 	b.command("stop")
 	p.Deferred = b.deferredNames()
 	for _, block := range b.blocksOf("proxy") {
-		p.Proxy = b.proxy(block, []string{"config", "hostname"})
+		kind := b.proxyKind(block)
+		p.Proxy = b.proxy(block, kind, previewProxyLacks[kind])
 		break
 	}
 	b.checkApart(p)

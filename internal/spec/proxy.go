@@ -33,7 +33,7 @@ var proxyShapes = map[ProxyKind]shape{
 func (b *body) proxies() []*Proxy {
 	var all []*Proxy
 	for _, block := range b.blocksOf("proxy") {
-		all = append(all, b.proxy(block, []string{"config_dir"}))
+		all = append(all, b.proxy(block, b.proxyKind(block), []string{"config_dir"}))
 	}
 	if len(all) == 0 && !b.hurt(b.block.Range()) {
 		b.errorf(b.header(), "Missing block", "%s needs a proxy block: the proxy whose traffic moves from slot to slot.", b.name)
@@ -43,8 +43,7 @@ func (b *body) proxies() []*Proxy {
 
 // proxy reads one proxy block; without are the attributes that this place does
 // not ask for.
-func (b *body) proxy(block *hclsyntax.Block, without []string) *Proxy {
-	kind := b.proxyKind(block)
+func (b *body) proxy(block *hclsyntax.Block, kind ProxyKind, without []string) *Proxy {
 	s := proxyShapes[kind]
 	s.required = slices.DeleteFunc(slices.Clone(s.required), func(name string) bool { return slices.Contains(without, name) })
 	s.attributes = slices.DeleteFunc(slices.Clone(s.attributes), func(name string) bool { return slices.Contains(without, name) })

@@ -212,7 +212,7 @@ type Proxy struct {
 	Listen    value.Listen
 	TLS       *TLS            // nil: plain HTTP
 	Hostname  value.Hostname  // empty: any
-	Config    value.Path      // the file we own; empty in a preview, which has one for each pull request
+	Config    value.Path      // the file we own; empty for previews behind nginx, which have one each
 	Configs   value.Path      // directory of those files
 	Main      value.Path      // the proxy's main file, read before Config
 	Template  string          // path of a template of the user's; empty: built in

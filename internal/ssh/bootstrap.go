@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 
@@ -176,7 +175,7 @@ func (l *link) uploadTo(ctx context.Context, dir string, p program) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(p.path)
+	file, err := p.open()
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/org/deploy-action/internal/ssh"
 	"github.com/org/deploy-action/internal/ssh/sshtest"
@@ -252,6 +255,10 @@ func TestNoBinaryForTheServer(t *testing.T) {
 	beside.Program = filepath.Join(t.TempDir(), "turnout")
 	must(t, exec.Command("cp", options(t).Program, filepath.Dir(beside.Program)+"/turnout-linux-arm64").Run())
 	must(t, exec.Command("cp", options(t).Program, beside.Program).Run())
+	packed := options(t)
+	packed.Program = filepath.Join(t.TempDir(), "turnout")
+	must(t, exec.Command("cp", options(t).Program, packed.Program).Run())
+	pack(t, packed.Program, filepath.Dir(packed.Program)+"/turnout-linux-arm64.zst")
 	for name, o := range map[string]sshtest.Options{
 		"an older kernel": {Shell: script(t, "PATH="+dir+":$PATH exec /bin/sh \"$@\"\n"), Mounts: mount(dir + "/none")},
 		"a newer one":     {Mounts: mount(dir + "/arch")},
@@ -259,8 +266,38 @@ func TestNoBinaryForTheServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.Ordinary = true
 			s := sshtest.New(t, o)
-			refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there")
+			refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there: put https://github.com/org/deploy-action/releases/download/v1.2.3/turnout-linux-arm64 there")
 			open(t, dialer(t, beside), s)
+			s = sshtest.New(t, o)
+			open(t, dialer(t, packed), s)
+			agents, err := filepath.Glob(s.Home + "/.cache/turnout/agent-*")
+			must(t, err)
+			must(t, exec.Command("cmp", append(agents, packed.Program)...).Run())
 		})
 	}
+}
+
+// pack packs a file as an image carries it.
+func pack(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	must(t, err)
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	must(t, err)
+	must(t, os.WriteFile(to, packer.EncodeAll(text, nil), 0o644))
+}
+
+// A Mac has no agent in itself: it takes what is there for Linux beside it.
+func TestAClientThatIsNoLinux(t *testing.T) {
+	t.Parallel()
+	arch := runtime.GOARCH
+	mac := options(t)
+	mac.Platform, mac.Program = "darwin/arm64", filepath.Join(t.TempDir(), "turnout")
+	must(t, os.WriteFile(mac.Program, []byte("for macOS"), 0o755))
+	s := sshtest.New(t, sshtest.Options{Ordinary: true})
+	refuse(t, mac, s.Spec("web"), ssh.Agent, "the server is Linux ", "/turnout-linux-"+arch+" is not there", "/v1.2.3/turnout-linux-"+arch+" there", "checksums.txt")
+	for _, there := range []string{"amd64", "arm64"} { // one that does not fit is there too
+		must(t, exec.Command("cp", options(t).Program, filepath.Dir(mac.Program)+"/turnout-linux-"+there).Run())
+	}
+	open(t, dialer(t, mac), s)
 }

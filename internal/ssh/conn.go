@@ -4,8 +4,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // silence is how long a peer may say nothing before it counts as gone. Keepalives
@@ -28,8 +26,8 @@ func listenTo(conn net.Conn) *heard {
 	h.last.Store(time.Now().UnixNano())
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		h.tcp = tcp
-		// what was sent and is not acknowledged counts as silence as well: tcp(7)
-		h.option(unix.TCP_USER_TIMEOUT, int(silence.Milliseconds()))
+		// what was sent and is not acknowledged counts as silence as well
+		h.option(limitSilence)
 	}
 	return h
 }
@@ -39,20 +37,17 @@ func (h *heard) Read(p []byte) (int, error) {
 	if n > 0 {
 		h.last.Store(time.Now().UnixNano())
 	}
-	// Up to OpenSSH 9.x sshd leaves Nagle's algorithm on, and each of its small
-	// writes in a handshake waits for the acknowledgement that Linux delays by
-	// 40 ms. It has to be asked for again after each read: tcp(7).
-	h.option(unix.TCP_QUICKACK, 1)
+	h.option(acknowledgeNow) // has to be asked for again after each read
 	return n, err
 }
 
 // option sets an option of TCP. Without it everything works, only later.
-func (h *heard) option(option, value int) {
+func (h *heard) option(set func(fd int) error) {
 	if h.tcp == nil {
 		return
 	}
 	if raw, err := h.tcp.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option, value) })
+		_ = raw.Control(func(fd uintptr) { _ = set(int(fd)) })
 	}
 }
 

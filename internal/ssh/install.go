@@ -24,18 +24,18 @@ const keepAgents = 24 * time.Hour
 // makes sure that it is whole and takes its name in its folder. Agents that were
 // not used for a day are removed.
 func Install(self, hash string) error {
-	arrived, err := contentOf(self)
+	sent, err := newProgram(self)
+	if err != nil {
+		return err
+	}
+	arrived, err := sent.content()
 	if err != nil {
 		return err
 	}
 	if arrived.hash != hash {
 		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, arrived.hash, hash)
 	}
-	build, err := buildOf(self)
-	if err != nil {
-		return err
-	}
-	dir, name := filepath.Dir(self), agentPrefix+build
+	dir, name := filepath.Dir(self), agentPrefix+sent.build
 	if err := os.Rename(self, filepath.Join(dir, name)); err != nil {
 		return err
 	}

@@ -77,9 +77,9 @@ func (a *starting) start(ctx context.Context) (*Machine, error) {
 		}
 		return nil, fmt.Errorf("%s is not there, or this user may not execute it; the spec says it is the agent", a.server.SSH.Agent)
 	}
-	platform, uploaded := ownPlatform(), false
-	for range 3 { // another platform than ours, then one upload
-		p, err := a.dialer.program(platform)
+	platform, uploaded := a.dialer.guess(), false
+	for range 3 { // another platform than was guessed, then one upload
+		p, err := a.program(platform)
 		if err != nil {
 			return nil, err
 		}
@@ -99,6 +99,15 @@ func (a *starting) start(ctx context.Context) (*Machine, error) {
 		uploaded = true
 	}
 	return nil, errors.New("the server says to be another platform each time")
+}
+
+// program is the agent for a platform; for an unknown one there is none, and the
+// server says what it is.
+func (a *starting) program(platform string) (program, error) {
+	if platform == "" {
+		return program{}, nil
+	}
+	return a.dialer.program(platform)
 }
 
 func (a *starting) sudo() string {

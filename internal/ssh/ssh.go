@@ -4,8 +4,10 @@
 package ssh
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -19,7 +21,8 @@ type Options struct {
 	Home     string // of the user, for ~/.ssh; empty where nobody's home is ours to read
 	User     string // who logs in where neither the spec nor ~/.ssh/config says
 	AuthSock string // socket of an ssh-agent(1); empty: none
-	Program  string // path of this turnout's binary; those for other architectures lie beside it
+	Program  string // path of this turnout's binary; those for other platforms lie beside it
+	Platform string // what Program was built for, "linux/amd64"; empty: what this process was
 	Version  string // of this turnout
 }
 
@@ -50,6 +53,7 @@ type Dialer struct {
 
 // New returns a Dialer that has opened nothing yet.
 func New(o Options) *Dialer {
+	o.Platform = cmp.Or(o.Platform, runtime.GOOS+"/"+runtime.GOARCH)
 	return &Dialer{
 		options: o, config: newUserConfig(o.Home), agent: keyAgent{socket: o.AuthSock},
 		all: make(chan struct{}, handshakesAll), each: make(map[string]chan struct{}),

@@ -578,6 +578,7 @@ preview "shop" {
   proxy "haproxy" {
     servers   = [server.local]
     listen    = 80
+    config    = "/etc/haproxy/conf.d/previews.cfg"
     main      = "/etc/haproxy/haproxy.cfg"
     socket    = "/run/haproxy/admin.sock"
     template  = "preview.cfg.tmpl"

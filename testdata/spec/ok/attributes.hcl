@@ -457,6 +457,7 @@ preview "shop" {
 
   proxy "haproxy" {
     listen    = 80
+    config    = "/etc/haproxy/conf.d/previews.cfg"
     template  = "preview.cfg.tmpl"
     container = "edge"
     check     = "true"

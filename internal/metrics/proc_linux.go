@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// ticks are what all processors have done since the machine was started.
-type ticks struct{ busy, total int64 }
-
 func readTicks() (ticks, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
