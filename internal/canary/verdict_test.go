@@ -64,7 +64,7 @@ func TestSoakVerdicts(t *testing.T) {
 	busy := []behaviour{{500, 0, 1}, {500, 0.01, 1}, {500, 0.02, 1}, {500, 0.1, 1}, {500, 0, 2}}
 	trials := climbAll(t, quiet, len(quiet)*runsOnProxies*2) // all at once: together they are one busy site
 	trials = append(trials, climbAll(t, busy, 2)...)
-	fmt.Println("| requests/s | errors | latency | simulated | nginx | HAProxy |")
+	fmt.Println("| requests/s | errors | latency | aborted: simulated | nginx | HAProxy |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- |")
 	for _, b := range append(quiet, busy...) {
 		aborted, after := canary.Simulated(b.plan(), b.errors, b.slower, float64(b.rate), 200)
