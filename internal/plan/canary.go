@@ -70,8 +70,11 @@ func (d *Deploy) synthetic() string {
 	text += fmt.Sprintf("; of these the new release gets about %.0f in the %s at %d %%", rate*least.Hold.Seconds(), least.Hold, least.Weight)
 	longest := 3 * rate * least.Hold.Seconds()
 	if need := enough(c.Analysis.MinRequests); longest < need {
-		text += fmt.Sprintf(", %.0f when that is held 3 times as long. Without clients that may be too few for %s: send %.0f a second, or hold it longer",
-			longest, count(c.Analysis.MinRequests, "request"), math.Ceil(float64(c.Synthetic)*need/longest))
+		text += fmt.Sprintf(", %.0f when that is held 3 times as long. Without clients that may be too few for %s: hold it longer",
+			longest, count(c.Analysis.MinRequests, "request"))
+		if more := math.Ceil(float64(c.Synthetic) * need / longest); more <= spec.MostSynthetic {
+			text += fmt.Sprintf(", or send %.0f a second", more)
+		}
 	}
 	return text
 }

@@ -28,8 +28,11 @@ var (
 const (
 	stepHold       = 30 * time.Second
 	canaryDeadline = 15 * time.Minute
-	mostSynthetic  = 50 // requests a second: no load worth the name
 )
+
+// MostSynthetic is how many synthetic requests a second a proxy is sent at most: no
+// load worth the name.
+const MostSynthetic = 50
 
 var defaultWeights = []int{10, 30, 50, 70, 90}
 
@@ -95,7 +98,7 @@ func (b *body) canary() *Canary {
 		Steps:    block.steps(),
 		Deadline: block.duration("deadline", time.Second, canaryDeadline),
 
-		Synthetic:     block.integer("synthetic", span{1, mostSynthetic}, 0),
+		Synthetic:     block.integer("synthetic", span{1, MostSynthetic}, 0),
 		SyntheticPath: parsed(block, "synthetic_path", urlPaths, value.URLPath("")),
 
 		Analysis: block.analysis(),
