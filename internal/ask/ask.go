@@ -35,6 +35,7 @@ type Question struct {
 	Address value.Address
 	Host    string // Host header; empty: the address, "localhost" for a unix socket
 	Path    string // begins with "/"; no query
+	Mark    string // name of a header that is "1"; empty: none
 	TLS     TLS
 	Limit   int64 // bytes of the body to keep; the rest is left unread
 }
@@ -130,10 +131,11 @@ func (q Question) serverName() string {
 }
 
 func (q Question) request() *http.Request {
-	return &http.Request{
-		Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: q.host(),
-		Header: http.Header{"User-Agent": {"turnout"}}, Close: true,
+	header := http.Header{"User-Agent": {"turnout"}}
+	if q.Mark != "" {
+		header.Set(q.Mark, "1")
 	}
+	return &http.Request{Method: http.MethodGet, URL: &url.URL{Path: q.Path}, Host: q.host(), Header: header, Close: true}
 }
 
 // final is the first response that is not merely informational (RFC 9110,

@@ -13,14 +13,28 @@ type Rules struct {
 	Failures        int     // failed windows in a row that abort, at least 1
 }
 
-// Window is what both releases did in the same time.
+// Window is what both releases did in the same time: for clients and, apart, for
+// requests that were made so that there are any.
 type Window struct {
-	New Counts `json:"new"`
-	Old Counts `json:"old"`
+	New, Old                   Counts
+	SyntheticNew, SyntheticOld Counts
 }
 
 // Plus is w and v together.
-func (w Window) Plus(v Window) Window { return Window{New: w.New.Plus(v.New), Old: w.Old.Plus(v.Old)} }
+func (w Window) Plus(v Window) Window {
+	return Window{
+		New: w.New.Plus(v.New), Old: w.Old.Plus(v.Old),
+		SyntheticNew: w.SyntheticNew.Plus(v.SyntheticNew), SyntheticOld: w.SyntheticOld.Plus(v.SyntheticOld),
+	}
+}
+
+// clients is w without synthetic requests.
+func (w Window) clients() Window { return Window{New: w.New, Old: w.Old} }
+
+// joint is w with synthetic requests as if they were clients'.
+func (w Window) joint() Window {
+	return Window{New: w.New.Plus(w.SyntheticNew), Old: w.Old.Plus(w.SyntheticOld)}
+}
 
 // Verdict is what a window says of the new release.
 type Verdict string
@@ -49,10 +63,18 @@ const (
 	hopeless     = 25.0
 )
 
-// Judge says what the window says, and why if it fails.
+// least is how many requests to the new release a verdict needs.
+func (r Rules) least() int { return max(1, r.MinRequests) }
+
+// Judge says what the window says, and why if it fails. Synthetic requests count only
+// where those of clients are too few.
 func (r Rules) Judge(w Window) (Verdict, string) {
-	if w.New.Requests < max(1, r.MinRequests) {
-		return Insufficient, fmt.Sprintf("%d requests to the new release, %d are needed", w.New.Requests, max(1, r.MinRequests))
+	if all := w.joint().New.Requests; all < r.least() {
+		few := fmt.Sprintf("%d requests to the new release", all)
+		if n := w.SyntheticNew.Requests; n > 0 {
+			few += fmt.Sprintf(", %d of them synthetic", n)
+		}
+		return Insufficient, fmt.Sprintf("%s, %d are needed", few, r.least())
 	}
 	if reason := r.fails(w, unlikely); reason != "" {
 		return Fail, reason
@@ -62,10 +84,29 @@ func (r Rules) Judge(w Window) (Verdict, string) {
 
 // fails is why w fails where chance is that small; empty when it does not.
 func (r Rules) fails(w Window, chance float64) string {
-	if reason := r.errors(w, chance); reason != "" {
+	if reason := r.faults(w, chance); reason != "" {
 		return reason
 	}
-	return r.latency(w, chance)
+	if w.New.Requests >= r.least() {
+		return r.latency(w.clients(), chance)
+	}
+	return r.latency(w.joint(), chance)
+}
+
+// faults is why the errors of w fail. Those of clients are looked at by themselves,
+// however few they are, or good answers to synthetic requests would hide them.
+func (r Rules) faults(w Window, chance float64) string {
+	enough := w.New.Requests >= r.least()
+	if enough || w.Old.Requests > 0 {
+		if reason := r.errors(w.clients(), chance); enough || reason != "" {
+			return reason
+		}
+	}
+	reason := r.errors(w.joint(), chance)
+	if reason != "" && w.SyntheticNew.Requests > 0 {
+		reason += "; synthetic requests count"
+	}
+	return reason
 }
 
 // errors is why the error rate fails. It is to be over what is allowed, and worse
@@ -109,8 +150,8 @@ func (r Rules) conclude(windows []Window, bad int) string {
 			return reason
 		}
 	}
-	if len(windows) > 1 || all.New.ErrorRate() >= hopeless {
-		return r.errors(all, certain)
+	if len(windows) > 1 || max(all.New.ErrorRate(), all.joint().New.ErrorRate()) >= hopeless {
+		return r.faults(all, certain)
 	}
 	return ""
 }

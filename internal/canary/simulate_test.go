@@ -49,22 +49,29 @@ type ended struct {
 	took    time.Duration
 }
 
-// simulate runs one canary at a rate of requests per second. At a reload, which
-// may come in any window, the figures of up to half of it are lost.
-func simulate(seed uint64, newer, older release, rate float64, reloads bool) ended {
+// trial is a canary to simulate.
+type trial struct {
+	plan         Plan
+	newer, older release
+	rate         float64 // requests per second
+	reloads      bool    // may come in any window, and lose the figures of up to half of it
+}
+
+// simulate runs one canary.
+func (t trial) simulate(seed uint64) ended {
 	random := rand.New(rand.NewPCG(seed, 7))
 	now := morning
-	climb, action := Start(standard(), now)
+	climb, action := Start(t.plan, now)
 	var e ended
 	for action.Kind != KindPromote && action.Kind != KindAbort {
 		seconds, share := action.Next.Sub(now).Seconds(), float64(action.Percent)/100
-		if reloads && random.IntN(3) == 0 {
+		if t.reloads && random.IntN(3) == 0 {
 			seconds *= 1 - random.Float64()/2
 		}
 		now = action.Next
 		action = climb.Observe(now, Reading{Window: Window{
-			New: newer.serve(random, poisson(random, rate*seconds*share)),
-			Old: older.serve(random, poisson(random, rate*seconds*(1-share))),
+			New: t.newer.serve(random, poisson(random, t.rate*seconds*share)),
+			Old: t.older.serve(random, poisson(random, t.rate*seconds*(1-share))),
 		}})
 		if action.Verdict != "" && action.Verdict != Insufficient {
 			e.windows++
@@ -80,10 +87,10 @@ type sum struct {
 	took                 time.Duration // of those that were aborted, together
 }
 
-func simulateMany(runs int, newer, older release, rate float64, reloads bool) sum {
+func (t trial) simulateMany(runs int) sum {
 	s := sum{runs: runs}
 	for seed := range runs {
-		e := simulate(uint64(seed), newer, older, rate, reloads)
+		e := t.simulate(uint64(seed))
 		if !e.aborted {
 			continue
 		}
@@ -111,11 +118,11 @@ func TestSimulatedVerdicts(t *testing.T) {
 		for _, reloads := range []bool{false, true} {
 			for _, errors := range []float64{0, 0.005, 0.02} {
 				same := release{errors, 1}
-				if s := simulateMany(runs[rate], same, same, rate, reloads); s.percent(s.aborted) >= 1 {
+				if s := (trial{standard(), same, same, rate, reloads}).simulateMany(runs[rate]); s.percent(s.aborted) >= 1 {
 					t.Errorf("%g requests/s, %.1f %% errors in both releases, reloads %t: %d of %d aborted", rate, 100*errors, reloads, s.aborted, s.runs)
 				}
 			}
-			s := simulateMany(runs[rate], release{0.1, 1}, release{0, 1}, rate, reloads)
+			s := trial{standard(), release{0.1, 1}, release{0, 1}, rate, reloads}.simulateMany(runs[rate])
 			if s.percent(s.inTwo) < 99 {
 				t.Errorf("%g requests/s, 10 %% errors, reloads %t: %d of %d were stopped within two windows", rate, reloads, s.inTwo, s.runs)
 			}
@@ -133,7 +140,7 @@ func TestSoakTable(t *testing.T) {
 	for _, rate := range rates {
 		for _, slower := range []float64{1, 1.2, 2} {
 			for _, errors := range []float64{0, 0.5, 1, 2, 5, 10} {
-				s := simulateMany(200, release{errors / 100, slower}, release{0, 1}, rate, false)
+				s := trial{standard(), release{errors / 100, slower}, release{0, 1}, rate, false}.simulateMany(200)
 				after := "–"
 				if s.aborted > 0 {
 					after = fmt.Sprintf("%.0f s", (s.took / time.Duration(s.aborted)).Seconds())

@@ -27,7 +27,8 @@ func shared(s event.Share) string {
 }
 
 // looked is a look in a line: "10 %: green 120 requests, 0.8 % errors, p95 12 ms;
-// blue 1080 requests, 0 % errors, p95 11 ms: pass".
+// blue 1080 requests, 0 % errors, p95 11 ms: pass". Synthetic requests follow those of
+// clients: "green 3 requests, 0 % errors, p95 12 ms + 15 synthetic, 0 % errors, p95 2 ms".
 func looked(l event.Look) string {
 	text := fmt.Sprintf("%d %%: ", l.Percent)
 	switch {
@@ -36,15 +37,28 @@ func looked(l event.Look) string {
 	case l.Verdict == "":
 		return text + "no figures: " + l.Why
 	}
-	text += fmt.Sprintf("%s; %s: %s", side(l.New), side(l.Old), verdict(l))
+	text += side(l.New, l.SyntheticNew) + "; " + side(l.Old, l.SyntheticOld)
+	if l.Figures != nil {
+		text += "; " + l.Measured()
+	}
+	text += ": " + verdict(l)
 	if l.Missed {
 		text += " (a proxy could not tell of all requests)"
 	}
 	return text
 }
 
-func side(s event.Side) string {
-	text := fmt.Sprintf("%s %s", s.Slot, count(s.Requests, "request"))
+func side(s event.Side, synthetic *event.Side) string {
+	text := fmt.Sprintf("%s %s%s", s.Slot, count(s.Requests, "request"), ended(s))
+	if synthetic != nil {
+		text += fmt.Sprintf(" + %d synthetic%s", synthetic.Requests, ended(*synthetic))
+	}
+	return text
+}
+
+// ended is how requests ended.
+func ended(s event.Side) string {
+	text := ""
 	if s.Requests > 0 {
 		text += fmt.Sprintf(", %s %% errors", decimal(s.ErrorRate()))
 	}

@@ -171,7 +171,7 @@ func foreign(text string) (during, after []event.Event) {
 		{Kind: event.StepProgress, Stage: "a" + text, Step: task, Progress: &event.Progress{Done: 1, Total: 2, Unit: text}},
 		{Kind: event.StageRetry, Stage: "a" + text, Attempt: &event.Attempt{Error: text}},
 		{Kind: event.CanaryShared, Stage: "a" + text, Step: task, Share: &event.Share{Slot: text}},
-		{Kind: event.CanaryLooked, Stage: "a" + text, Step: task, Look: &event.Look{Verdict: text, Why: text, Reason: line, New: event.Side{Slot: text}}},
+		{Kind: event.CanaryLooked, Stage: "a" + text, Step: task, Look: &event.Look{Verdict: text, Why: text, Reason: line, New: event.Side{Slot: text}, SyntheticNew: &event.Side{Slot: text}, Figures: []event.Figure{{Name: text}}}},
 		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text}},
 		{Kind: event.StageOutput, Stage: "a" + text, Output: &event.Output{Text: text, Server: line}},
 	}
@@ -185,6 +185,19 @@ func foreign(text string) (during, after []event.Event) {
 		{Kind: event.RunFinished, Result: &event.Result{Outcome: event.Failed, Reason: text, Hint: text}},
 	}
 	return during, after
+}
+
+func TestLookWithSyntheticRequests(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out, console.Options{})
+	c.Event(event.Event{Kind: event.CanaryLooked, Step: &event.Step{Name: "canary"}, Look: &event.Look{
+		Percent: 10, Verdict: "pass", Action: "hold", New: event.Side{Slot: "green"}, Old: event.Side{Slot: "blue", Requests: 3},
+		SyntheticNew: &event.Side{Slot: "green", Requests: 50, Errors: 1, P95: 2e6}, SyntheticOld: &event.Side{Slot: "blue"},
+	}})
+	want := "10 %: green 0 requests + 50 synthetic, 2 % errors, p95 2 ms; blue 3 requests, 0 % errors + 0 synthetic: pass"
+	if err := c.Close(); err != nil || !strings.Contains(out.String(), want) {
+		t.Errorf("%v, got %q, want %q", err, out.String(), want)
+	}
 }
 
 func TestMuchOutputInGitHub(t *testing.T) {

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,6 +27,9 @@ func (d *Deploy) writeCanary(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "    canary   %s, then 100 %%; all within %s\n", strings.Join(steps, ", "), c.Deadline)
 	fmt.Fprintf(b, "    clients  %s\n", clients(c))
+	if text := d.synthetic(); text != "" {
+		fmt.Fprintf(b, "    own      %s\n", text)
+	}
 	a := c.Analysis
 	fmt.Fprintf(b, "    verdict  every %s by %s; %s\n", a.Interval, judge(a), failing(a))
 	fmt.Fprintf(b, "    wanting  a step without a verdict is held up to 3 times as long, then %s\n", unproven[a.OnInsufficient])
@@ -46,10 +51,64 @@ func clients(c *spec.Canary) string {
 	return text
 }
 
+// synthetic says how many requests are sent, and how many of them the new release
+// gets in the step where they are fewest.
+func (d *Deploy) synthetic() string {
+	c := d.Canary
+	if c.Synthetic == 0 {
+		return ""
+	}
+	path := cmp.Or(c.SyntheticPath, "/")
+	if check := d.Environment.Health.HTTP; check != nil && c.SyntheticPath == "" {
+		path = check.Path
+	}
+	text := fmt.Sprintf("%s a second for %s at each proxy", count(c.Synthetic, "request"), path)
+	least, rate := d.fewest()
+	if c.Analysis.Source != "proxy" || least.Hold == 0 {
+		return text
+	}
+	text += fmt.Sprintf("; of these the new release gets about %.0f in the %s at %d %%", rate*least.Hold.Seconds(), least.Hold, least.Weight)
+	longest := 3 * rate * least.Hold.Seconds()
+	if need := enough(c.Analysis.MinRequests); longest < need {
+		text += fmt.Sprintf(", %.0f when that is held 3 times as long. Without clients that may be too few for %s: hold it longer",
+			longest, count(c.Analysis.MinRequests, "request"))
+		if more := math.Ceil(float64(c.Synthetic) * need / longest); more <= spec.MostSynthetic {
+			text += fmt.Sprintf(", or send %.0f a second", more)
+		}
+	}
+	return text
+}
+
+// fewest is the step in which the new release gets the fewest synthetic requests, of
+// those that are held, and how many a second these are.
+func (d *Deploy) fewest() (least spec.CanaryStep, rate float64) {
+	proxies := 0
+	for _, p := range d.Environment.Proxies {
+		proxies += len(p.Servers)
+	}
+	for _, step := range d.Canary.Steps {
+		if step.Hold > 0 && (least.Hold == 0 || float64(step.Weight)*step.Hold.Seconds() < float64(least.Weight)*least.Hold.Seconds()) {
+			least = step
+		}
+	}
+	return least, float64(d.Canary.Synthetic*proxies*least.Weight) / 100
+}
+
+// enough is how many requests there have to be on average for as many as n to come
+// but for once in seven hundred times.
+func enough(n int) float64 { return float64(n) + 3*math.Sqrt(float64(n)) }
+
 // judge says whose verdict counts, and by what.
 func judge(a *spec.Analysis) string {
 	if a.Run != "" {
 		return "the command " + indented(a.Run)
+	}
+	if a.Prometheus != nil {
+		var names []string
+		for _, metric := range a.Prometheus.Metrics {
+			names = append(names, string(metric.Name))
+		}
+		return fmt.Sprintf("%s of %s", strings.Join(names, ", "), a.Prometheus.Address)
 	}
 	return fmt.Sprintf("the proxy's counts: at most %g %% errors and %g × the p95 of the old release, from %s on",
 		a.MaxErrorRate, a.MaxLatencyRatio, count(a.MinRequests, "request"))
@@ -83,8 +142,11 @@ type canaryJSON struct {
 	Sticky         string           `json:"sticky"`
 	Preview        bool             `json:"preview_header,omitempty"`
 	Deadline       float64          `json:"deadline_seconds"`
+	Synthetic      int              `json:"synthetic,omitempty"`      // requests a second, to each proxy
+	SyntheticPath  string           `json:"synthetic_path,omitempty"` // where the spec names one
 	Source         string           `json:"source"`
-	Run            string           `json:"run,omitempty"` // of source "run", which knows no limits of ours
+	Run            string           `json:"run,omitempty"`        // of source "run", which knows no limits of ours
+	Prometheus     *prometheusJSON  `json:"prometheus,omitempty"` // the same
 	Interval       float64          `json:"interval_seconds"`
 	MinRequests    int              `json:"min_requests,omitempty"`
 	MaxErrorRate   float64          `json:"max_error_rate,omitempty"` // percent
@@ -92,6 +154,21 @@ type canaryJSON struct {
 	Failures       int              `json:"failures"`
 	OnInsufficient string           `json:"on_insufficient"`
 	Pos            spec.Pos         `json:"pos"`
+}
+
+type prometheusJSON struct {
+	Address string       `json:"address"`
+	Metrics []metricJSON `json:"metrics"`
+}
+
+type metricJSON struct {
+	Name     string   `json:"name"`
+	Query    string   `json:"query"` // for an example of a slot and a release
+	Max      *float64 `json:"max,omitempty"`
+	MaxRatio *float64 `json:"max_ratio,omitempty"`
+	Min      *float64 `json:"min,omitempty"`
+	MinRatio *float64 `json:"min_ratio,omitempty"`
+	Enough   *float64 `json:"enough,omitempty"`
 }
 
 type canaryStepJSON struct {
@@ -107,9 +184,16 @@ func (d *Deploy) canaryJSON() *canaryJSON {
 	a := c.Analysis
 	out := &canaryJSON{
 		Sticky: c.Sticky, Preview: c.Preview, Deadline: c.Deadline.Seconds(), Source: a.Source, Run: a.Run,
+		Synthetic: c.Synthetic, SyntheticPath: string(c.SyntheticPath),
 		Interval: a.Interval.Seconds(), Failures: a.Failures, OnInsufficient: string(a.OnInsufficient), Pos: c.Pos,
 	}
-	if a.Run == "" {
+	if p := a.Prometheus; p != nil {
+		out.Prometheus = &prometheusJSON{Address: p.Address}
+		for _, m := range p.Metrics {
+			out.Prometheus.Metrics = append(out.Prometheus.Metrics, metricJSON{string(m.Name), m.Query, m.Max, m.MaxRatio, m.Min, m.MinRatio, m.Enough})
+		}
+	}
+	if a.Source == "proxy" {
 		out.MinRequests, out.MaxErrorRate, out.MaxLatency = a.MinRequests, a.MaxErrorRate, a.MaxLatencyRatio
 	}
 	for _, step := range c.Steps {

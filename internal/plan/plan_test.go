@@ -107,7 +107,7 @@ func golden(t *testing.T, name string, got []byte) {
 // TestCanaryPlan holds what a plan says of a canary, and that the first deploy goes
 // without one.
 func TestCanaryPlan(t *testing.T) {
-	s := read(t, strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {\nsticky = \"cookie\"\n}", 1))
+	s := read(t, strings.Replace(release, `release     = "dist"`, "release = \"dist\"\ncanary {\nsticky = \"cookie\"\nsynthetic = 5\n}", 1))
 	p, problems := plan.New(s, s.Pipelines[0])
 	if len(problems) > 0 {
 		t.Fatalf("%+v", problems)

@@ -89,7 +89,7 @@ func balancedCanary(d *spec.Deploy) spec.Problems {
 			all = append(all, problem(d.Canary.Pos, "Sticky by address", "The load balancer of environment %q does not part clients by their addresses: write sticky = \"cookie\", or leave it out.", d.Environment.Name))
 		}
 		if d.Canary.Analysis != nil && d.Canary.Analysis.Source == "proxy" {
-			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: write source = \"run\" and have a command judge.", d.Environment.Name))
+			all = append(all, problem(d.Canary.Analysis.Pos, "No figures", "AWS counts the requests of environment %q by the minute, too coarsely to judge a canary by: write source = \"prometheus\", or source = \"run\" to have a command judge.", d.Environment.Name))
 		}
 	}
 	return all

@@ -66,7 +66,7 @@ func (w *work) clear(ctx context.Context, r Record) error {
 		if err != nil {
 			return err
 		}
-		if err := w.stop(ctx, p); err != nil {
+		if err := w.stop(ctx, p); err != nil && !errors.Is(err, errTaken) {
 			return err
 		}
 		if _, err := perform(ctx, w, w.app, release.Vacate, string(r.Root)); err != nil {

@@ -11,7 +11,6 @@ package preview
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -100,9 +99,4 @@ func Operations() []machine.Handler {
 		machine.Handle(state.Guarded(lease)), machine.Handle(state.Guarded(note)), machine.Handle(state.Guarded(forget)),
 		machine.Handle(state.Guarded(proxy.Withdraw)), machine.Handle(state.Guarded(release.Vacate)),
 	}
-}
-
-// byNumber sorts records by pull request.
-func byNumber(records []Record) {
-	slices.SortFunc(records, func(a, b Record) int { return a.Number - b.Number })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
 )
 
 // TestLifeOfAPreview brings one up, updates it, fails to update it, and takes it
@@ -125,9 +127,7 @@ func (w *world) spoil(m machine.Machine, open []int) {
 		switch r.Number {
 		case open[0]:
 			r.State = Coming
-			if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
-				w.t.Fatal(err)
-			}
+			w.write(r)
 		case open[1]:
 			p, err := (&work{Request: w.request(m, "")}).at(r)
 			if err != nil {
@@ -139,6 +139,35 @@ func (w *world) spoil(m machine.Machine, open []int) {
 			w.Reload()
 		}
 	}
+}
+
+// TestSyncRemovesWhatIsToGo has, all of open pull requests, a first release whose
+// run was killed before it was on record that it is up, a preview that nothing has
+// come to for longer than its ttl, and one that something came to in time.
+func TestSyncRemovesWhatIsToGo(t *testing.T) {
+	forEachKind(t, func(t *testing.T, w *world) {
+		m := w.agent()
+		old := time.Now().Add(-w.preview.TTL - time.Minute)
+		for number, spoil := range map[int]func(*Record){
+			1: func(r *Record) { r.State, r.Release = Coming, "" },
+			2: func(r *Record) { r.Updated = old },
+			3: func(r *Record) { r.Updated = old },
+		} {
+			r := w.mustBring(m, number, "one")
+			spoil(&r)
+			w.write(r)
+		}
+		w.mustBring(m, 3, "two")
+		synced, err := Sync(t.Context(), w.request(m, "sync"), pulls(1, 2, 3))
+		if err != nil || len(synced.Removed) != 2 || len(synced.Missing) != 2 || len(synced.Kept) != 1 {
+			t.Errorf("sync: %+v, %v", synced, err)
+		}
+		w.told("shop-pr-1: removed: it never came up", "shop-pr-2: removed: nothing has come to it for longer than its ttl")
+		w.shows(1, "")
+		w.shows(2, "")
+		w.shows(3, "two")
+		w.holds(m, []int{3})
+	})
 }
 
 // TestTwoRunsAtOnceLeaseTwoPorts brings up two previews side by side.
@@ -189,23 +218,77 @@ func TestLimits(t *testing.T) {
 	w.holds(m, nil)
 }
 
-// TestMovedIsMadeAnew has the spec name another host than the record.
+// TestMovedIsMadeAnew has the spec give previews other host names, another folder
+// and other ports, one after the other.
 func TestMovedIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, proxy.HAProxy)
 	m := w.agent()
-	r := w.mustBring(m, 1, "one")
-	r.Hostname = "pr-2.preview.example.com"
-	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
-		t.Fatal(err)
+	w.respec(`"pr-$`, `"old-$`)
+	w.mustBring(m, 1, "zero")
+	for _, move := range [][2]string{
+		{`"old-$`, `"pr-$`},
+		{"/srv/$", "/srv/moved-$"},
+		{fmt.Sprintf("%d-", w.from), fmt.Sprintf("%d-", w.from+portsEach/2)},
+	} {
+		w.respec(move[0], move[1])
+		w.mustBring(m, 1, move[1])
+		w.told("it is made anew")
+		w.shows(1, move[1])
+		w.holds(m, []int{1})
 	}
-	w.mustBring(m, 1, "two")
-	if !strings.Contains(strings.Join(w.steps, "\n"), "it is made anew") {
-		t.Error("it was not removed first")
+}
+
+// TestTLS has previews at https:// addresses alone, and plain HTTP lead there.
+func TestTLS(t *testing.T) {
+	forEachKind(t, func(t *testing.T, w *world) {
+		redirect := proxytest.FreePort(t)
+		w.respec("listen =", fmt.Sprintf("tls {\n certificate = %q\n redirect = %d\n }\n listen =", w.certificate(), redirect))
+		m := w.agent()
+		r := w.mustBring(m, 1, "one")
+		w.shows(1, "one")
+		w.shows(2, "")
+		request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/a", redirect), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = string(r.Hostname)
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if got, want := response.Header.Get("Location"), r.URL(w.preview)+"/a"; got != want || !strings.HasPrefix(want, "https://") {
+			t.Errorf("plain HTTP leads to %q, want %q", got, want)
+		}
+	})
+}
+
+// TestOverlappingRanges has the block of another repository lease out of the same
+// ports, with its leases in another directory. A port that a killed run has leased
+// and the other one has taken since stays the other one's.
+func TestOverlappingRanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, proxy.NGINX)
+	m := w.agent()
+	mine := w.mustBring(m, 1, "mine")
+	w.respec(`preview "shop"`, `preview "blog"`, "/previews", "/others", "preview.example", "blog.example")
+	others := w.mustBring(m, 1, "others")
+	if mine.Port == others.Port {
+		t.Errorf("both were given port %d", mine.Port)
 	}
-	w.shows(1, "two")
-	w.shows(2, "")
-	w.holds(m, []int{1})
+	if _, err := Remove(t.Context(), w.request(m, "down"), 1); err != nil {
+		t.Error(err)
+	}
+	lost := Record{Name: "blog-pr-2", Number: 2, Port: mine.Port, State: Coming}
+	w.write(lost)
+	if _, err := w.bring(m, 2, "two"); !errors.Is(err, errTaken) || Stranded(err) {
+		t.Errorf("at a port that is taken: %v", err)
+	}
+	if two := w.mustBring(m, 2, "two"); two.Port == mine.Port {
+		t.Errorf("both have port %d", mine.Port)
+	}
+	w.shows(1, "mine")
 }
 
 // TestOthersLoseNothing has clients of one preview ask while another one comes,

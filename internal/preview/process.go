@@ -64,6 +64,9 @@ func (w *work) start(ctx context.Context, p *preview, id string) error {
 	return nil
 }
 
+// errTaken is a leased port on which somebody else listens.
+var errTaken = errors.New("somebody else listens")
+
 // stop ends what a preview runs. Whether it did is seen by the port: a stop
 // command may well fail where nothing runs.
 func (w *work) stop(ctx context.Context, p *preview) error {
@@ -75,19 +78,23 @@ func (w *work) stop(ctx context.Context, p *preview) error {
 	if err != nil {
 		return w.app.named(err)
 	}
-	dir := "/" // where an interrupted removal has left no release
-	if held[current] != "" {
-		dir = p.dir()
-	}
-	command := w.command(p, p.instance.Stop, dir)
+	command, limit := w.command(p, p.instance.Stop, p.dir()), quietTime
 	command.LogFile = ""
+	started := held[current] != ""
+	if !started { // a run was killed before its start or after its stop, or somebody removed the folder
+		command.Dir, limit = "/", 0
+	}
 	exit, err := perform(ctx, w, w.app, machine.Run, command)
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
-	free, err = quiet.On(ctx, w.app.machine, silence{Port: p.Port, Limit: quietTime})
-	if err == nil && !free {
-		err = errors.Join(fmt.Errorf("stop %s: somebody still listens on port %d, %s after the stop command", p.Name, p.Port, quietTime), exit.Err())
+	free, err = quiet.On(ctx, w.app.machine, silence{Port: p.Port, Limit: limit})
+	who := fmt.Sprintf("(\"ss -ltnp sport = :%d\" says who)", p.Port)
+	switch {
+	case err == nil && !free && started:
+		err = errors.Join(fmt.Errorf("stop %s: somebody still listens on port %d, %s after the stop command %s", p.Name, p.Port, quietTime, who), exit.Err())
+	case err == nil && !free:
+		err = fmt.Errorf("%w on port %d, which was free when it was leased %s: the next run leases another", errTaken, p.Port, who)
 	}
 	return w.app.named(err)
 }

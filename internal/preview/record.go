@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func records(dir string) ([]Record, error) {
 		}
 		all = append(all, record)
 	}
-	byNumber(all)
+	slices.SortFunc(all, func(a, b Record) int { return a.Number - b.Number })
 	return all, nil
 }
 

@@ -128,14 +128,15 @@ func (w *work) unserve(ctx context.Context, records []Record) error {
 	return w.everywhere(func(h *host) error {
 		var sites []proxy.Site
 		for _, r := range records {
+			if r.Hostname == "" { // nothing but a port was leased
+				continue
+			}
 			site, err := w.site(h, r.Name, r.Port)
 			if err != nil {
 				return err
 			}
 			site.Hostname = r.Hostname
-			if r.Hostname != "" { // else nothing but a port was leased
-				sites = append(sites, site)
-			}
+			sites = append(sites, site)
 		}
 		if len(sites) == 0 {
 			return nil

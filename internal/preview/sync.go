@@ -133,7 +133,7 @@ func (w *work) repair(ctx context.Context, r Record, s *Synced) error {
 	if err != nil {
 		return w.app.named(err)
 	}
-	why := error(nil)
+	var why error
 	switch {
 	case r.State != Up:
 		why = errors.New("an update was interrupted")

@@ -66,8 +66,7 @@ func (w *work) place(ctx context.Context, c Change) (*preview, error) {
 		if err != nil {
 			return nil, err
 		}
-		moved := record.Root != "" && (record.Root != p.instance.Root || record.Hostname != p.instance.Hostname)
-		if record.State != Going && !moved {
+		if record.State != Going && !w.moved(p) {
 			p.Root, p.Hostname = p.instance.Root, p.instance.Hostname
 			return p, nil
 		}
@@ -75,6 +74,15 @@ func (w *work) place(ctx context.Context, c Change) (*preview, error) {
 			return nil, err
 		}
 	}
+}
+
+// moved reports whether the spec has another place for a preview than its record:
+// another folder, host name or range of ports.
+func (w *work) moved(p *preview) bool {
+	if p.Port < w.Preview.Ports[0] || p.Port > w.Preview.Ports[1] {
+		return true
+	}
+	return p.Root != "" && (p.Root != p.instance.Root || p.Hostname != p.instance.Hostname)
 }
 
 // bring ships a release, starts it and leads the proxies to it.

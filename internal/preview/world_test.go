@@ -2,10 +2,14 @@ package preview
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -113,6 +117,7 @@ func ofProxy(s proxy.Site, dir string) string {
 type world struct {
 	*proxytest.Proxy
 	t       *testing.T
+	text    string // of the spec
 	preview *spec.Preview
 	from    value.Port
 
@@ -135,14 +140,42 @@ func forEachKind(t *testing.T, test func(t *testing.T, w *world)) {
 func newWorld(t *testing.T, kind proxy.Kind) *world {
 	t.Helper()
 	w := &world{t: t, Proxy: proxytest.Start(t, kind), from: ownPorts(), agents: make(map[machine.Machine]*exec.Cmd)}
-	text := fmt.Sprintf(specText, w.Dir, w.from, w.from+200, os.Args[0], kind, w.Site.Listen, w.Site.Main, ofProxy(w.Site, w.Dir))
-	s, problems := spec.Parse([]byte(text), "deploy.hcl", spec.Options{Dir: w.Dir})
-	if problems.Failed() {
-		t.Fatal(problems)
-	}
-	w.preview = s.Previews[0]
+	w.text = fmt.Sprintf(specText, w.Dir, w.from, w.from+portsEach-1, os.Args[0], kind, w.Site.Listen, w.Site.Main, ofProxy(w.Site, w.Dir))
+	w.respec()
 	t.Cleanup(w.endApps)
 	return w
+}
+
+// respec reads the spec again, with each old text in it replaced by the new one.
+func (w *world) respec(oldnew ...string) {
+	w.t.Helper()
+	w.text = strings.NewReplacer(oldnew...).Replace(w.text)
+	s, problems := spec.Parse([]byte(w.text), "deploy.hcl", spec.Options{Dir: w.Dir})
+	if problems.Failed() {
+		w.t.Fatal(problems)
+	}
+	w.preview = s.Previews[0]
+}
+
+// write has the record of a preview say something else.
+func (w *world) write(r Record) {
+	w.t.Helper()
+	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// told fails unless each text is in a step. It forgets the steps.
+func (w *world) told(texts ...string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, text := range texts {
+		if !slices.ContainsFunc(w.steps, func(step string) bool { return strings.Contains(step, text) }) {
+			w.t.Errorf("not told: %q\n%s", text, strings.Join(w.steps, "\n"))
+		}
+	}
+	w.steps = nil
 }
 
 // endApps ends what previews still run.
@@ -212,12 +245,18 @@ func (w *world) mustBring(m machine.Machine, number int, text string) Record {
 // answer is what the proxy says for the host name of a pull request.
 func (w *world) answer(number int) (int, string) {
 	w.t.Helper()
-	request, err := http.NewRequest(http.MethodGet, "http://"+string(w.Site.Listen.Local())+"/", nil)
+	scheme, host := "http://", fmt.Sprintf("pr-%d.preview.example.com", number)
+	if w.preview.Proxy.TLS != nil {
+		scheme = "https://"
+	}
+	request, err := http.NewRequest(http.MethodGet, scheme+string(w.Site.Listen.Local())+"/", nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	request.Host = fmt.Sprintf("pr-%d.preview.example.com", number)
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	request.Host = host
+	response, err := (&http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{ServerName: host, InsecureSkipVerify: true},
+	}}).Do(request)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -241,12 +280,32 @@ func (w *world) shows(number int, text string) {
 	}
 }
 
+// certificate writes a certificate and its key into one file.
+func (w *world) certificate() string {
+	w.t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	own := server.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+	path := filepath.Join(w.Dir, "previews.pem")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
 // worlds counts the ranges of ports that were given out.
 var worlds atomic.Int32
 
-// ownPorts is the first of 200 ports that no other test looks at: they are above
-// those that proxytest gives out, and below those of outgoing connections.
-func ownPorts() value.Port { return value.Port(30001 + 200*(worlds.Add(1)-1)) }
+const portsEach = 60
+
+// ownPorts is the first of portsEach ports that no other test looks at: they are
+// above those that proxytest gives out, and below those of outgoing connections.
+func ownPorts() value.Port { return value.Port(30001 + portsEach*(worlds.Add(1)-1)) }
 
 // holds fails unless exactly these pull requests have anything on the machine:
 // records, folders, sites and ports.
@@ -277,7 +336,7 @@ func (w *world) holds(m machine.Machine, want []int) {
 	}
 	w.found("srv/*", len(want))
 	w.found("previews/sites/*", sites)
-	for port := w.from; port < w.from+200; port++ {
+	for port := w.from; port < w.from+portsEach; port++ {
 		if free(port) == ports[port] {
 			w.t.Errorf("port %d: leased %v, and free %v", port, ports[port], free(port))
 		}
@@ -306,6 +365,11 @@ func (w *world) leadsTo(want []int) {
 			w.t.Errorf("nothing leads to %d", n)
 		}
 	}
+}
+
+// pulls are the open pull requests.
+func pulls(open ...int) func(context.Context) ([]int, error) {
+	return func(context.Context) ([]int, error) { return open, nil }
 }
 
 func sh(t *testing.T, dir, command string) {

@@ -50,16 +50,21 @@ type Sample struct {
 }
 
 func start(_ context.Context, at machine.At, target Target) (machine.None, error) {
+	return machine.None{}, begin(at, kept(target.Key), target, func(t Target) *prober { return launch(t, "", maxAge) })
+}
+
+// begin keeps a new prober in the session, in place of a former one.
+func begin(at machine.At, key string, target Target, launch func(Target) *prober) error {
 	if target.Rate <= 0 {
 		panic("probe: a target without a rate")
 	}
 	if target.Timeout == 0 {
 		target.Timeout = DefaultTimeout
 	}
-	if err := at.Session.Release(kept(target.Key)); err != nil {
-		return machine.None{}, err
+	if err := at.Session.Release(key); err != nil {
+		return err
 	}
-	return machine.None{}, at.Session.Keep(kept(target.Key), launch(target))
+	return at.Session.Keep(key, launch(target))
 }
 
 func read(_ context.Context, at machine.At, key string) ([]Sample, error) {

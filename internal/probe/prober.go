@@ -27,6 +27,7 @@ type prober struct {
 	target Target
 	began  time.Time
 	cancel context.CancelFunc
+	mark   string        // of requests that nobody wants to know of; empty: all are kept
 	slots  chan struct{} // one per request under way
 	done   sync.WaitGroup
 
@@ -34,15 +35,16 @@ type prober struct {
 	samples []Sample
 }
 
-func launch(target Target) *prober {
-	ctx, cancel := context.WithTimeout(context.Background(), maxAge)
-	p := &prober{target: target, began: time.Now(), cancel: cancel, slots: make(chan struct{}, maxInFlight)}
+func launch(target Target, mark string, limit time.Duration) *prober {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	p := &prober{target: target, mark: mark, began: time.Now(), cancel: cancel, slots: make(chan struct{}, maxInFlight)}
 	p.done.Go(func() { p.pace(ctx) })
 	return p
 }
 
 // Close sends no more requests and waits for the answers under way, each of
-// which is bounded by the target's timeout.
+// which is bounded by the target's timeout. Those that nobody wants to know of are
+// broken off.
 func (p *prober) Close() error {
 	p.cancel()
 	p.done.Wait()
@@ -69,7 +71,10 @@ func (p *prober) send(ctx context.Context) {
 	case p.slots <- struct{}{}:
 		p.done.Go(func() {
 			defer func() { <-p.slots }()
-			p.add(p.ask(context.WithoutCancel(ctx), at))
+			if p.mark == "" {
+				ctx = context.WithoutCancel(ctx)
+			}
+			p.add(p.ask(ctx, at))
 		})
 	default:
 		p.add(Sample{At: at, Error: fmt.Sprintf("not sent: %d requests without an answer", maxInFlight)})
@@ -80,7 +85,7 @@ func (p *prober) ask(ctx context.Context, at time.Duration) Sample {
 	ctx, cancel := context.WithTimeout(ctx, p.target.Timeout)
 	defer cancel()
 	began := time.Now()
-	answer, err := ask.HTTP(ctx, ask.Question{Address: p.target.Address, Host: p.target.Host, Path: p.target.Path, TLS: p.target.TLS, Limit: maxBody})
+	answer, err := ask.HTTP(ctx, ask.Question{Address: p.target.Address, Host: p.target.Host, Path: p.target.Path, TLS: p.target.TLS, Mark: p.mark, Limit: maxBody})
 	sample := Sample{At: at, Took: time.Since(began), Status: answer.Status}
 	switch {
 	case err != nil:
@@ -99,6 +104,9 @@ func (t Target) good(status int) bool {
 }
 
 func (p *prober) add(s Sample) {
+	if p.mark != "" {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.samples = append(p.samples, s)

@@ -174,3 +174,52 @@ func TestStartAgainReplaces(t *testing.T) {
 		t.Errorf("%d samples after the second Start, %v: want a new prober", len(after), err)
 	}
 }
+
+// TestSynthetic has a stream bear the mark, go on while nothing is read of it, and end
+// at once with an answer that does not come under way: by Cease, by its limit, and with
+// the session.
+func TestSynthetic(t *testing.T) {
+	for name, end := range map[string]func(m machine.Machine) error{
+		"cease": func(m machine.Machine) error {
+			_, err := probe.Cease.On(context.Background(), m, "shop")
+			return err
+		},
+		"session": func(m machine.Machine) error { return m.Close() },
+		"limit":   func(machine.Machine) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, gone := make(chan string, 1000), make(chan bool, 1000)
+			address := site(t, func(_ http.ResponseWriter, r *http.Request) {
+				asked <- r.URL.Path + " " + r.Header.Get(probe.Mark)
+				<-r.Context().Done()
+				gone <- true
+			})
+			m := machine.NewLocal("edge")
+			defer m.Close()
+			stream := probe.Stream{Target: probe.Target{Key: "shop", Address: address, Path: "/up", Rate: 50, Timeout: time.Hour}, Limit: time.Hour}
+			if name == "limit" {
+				stream.Limit = 200 * time.Millisecond
+			}
+			if _, err := probe.Send.On(t.Context(), m, stream); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := probe.Read.On(t.Context(), m, "shop"); err == nil {
+				t.Error("a stream keeps samples")
+			}
+			for range 3 {
+				if got := <-asked; got != "/up 1" {
+					t.Errorf("asked %q", got)
+				}
+			}
+			if err := end(m); err != nil {
+				t.Fatal(err)
+			}
+			<-gone
+		})
+	}
+	m := machine.NewLocal("edge")
+	defer m.Close()
+	if _, err := probe.Cease.On(t.Context(), m, "shop"); err != nil {
+		t.Errorf("nothing to end: %v", err)
+	}
+}

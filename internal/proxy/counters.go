@@ -21,7 +21,7 @@ import (
 // An error is a status of 500 and more, also one of the proxy itself because no
 // server took the request, and for HAProxy a server that broke off its answer.
 // Requests whose client chose the slot by the preview header do not count, nor do
-// those to the proof path.
+// those to the proof path. Those with the header X-Turnout-Synthetic count apart.
 //
 // The first reading, without a Since, counts nothing.
 var Counters = machine.Op[Tally, Counted]{Name: "proxy.counters", Do: countRequests}
@@ -34,8 +34,9 @@ type Tally struct {
 
 // Counted is what was read.
 type Counted struct {
-	Slots map[value.Name]canary.Counts `json:"slots"`
-	Upto  string                       `json:"upto"` // to go on from
+	Slots     map[value.Name]canary.Counts `json:"slots"`               // of clients
+	Synthetic map[value.Name]canary.Counts `json:"synthetic,omitempty"` // beside them; none: no such request
+	Upto      string                       `json:"upto"`                // to go on from
 
 	// Missed says that requests since the reading before can't be told any more: a
 	// HAProxy that was reloaded or busier than its ring is long, or an nginx log
@@ -84,9 +85,10 @@ func (t Tally) count(ctx context.Context) (Counted, error) {
 
 // served is one request as a log tells it.
 type served struct {
-	slot    value.Name
-	failed  bool
-	latency time.Duration // to the header of the answer; negative: there was none
+	slot      value.Name
+	synthetic bool
+	failed    bool
+	latency   time.Duration // to the header of the answer; negative: there was none
 }
 
 // slots is an empty count for each slot.
@@ -100,10 +102,17 @@ func (s Site) slots() map[value.Name]canary.Counts {
 
 // add counts a request; one to an unknown slot is left out.
 func (c *Counted) add(r served) {
-	counts, ours := c.Slots[r.slot]
-	if !ours {
+	if _, ours := c.Slots[r.slot]; !ours {
 		return
 	}
+	all := c.Slots
+	if r.synthetic {
+		if c.Synthetic == nil {
+			c.Synthetic = make(map[value.Name]canary.Counts)
+		}
+		all = c.Synthetic
+	}
+	counts := all[r.slot]
 	counts.Requests++
 	if r.failed {
 		counts.Errors++
@@ -111,7 +120,7 @@ func (c *Counted) add(r served) {
 	if r.latency >= 0 {
 		counts.Latency.Add(r.latency)
 	}
-	c.Slots[r.slot] = counts
+	all[r.slot] = counts
 }
 
 // refusing are the servers of a pool that accept no connection.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/org/deploy-action/internal/probe"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/value"
@@ -65,6 +66,45 @@ func (w *world) ask(n int, prepare func(*http.Request)) (blue, green int) {
 		}
 	}
 	return blue, green
+}
+
+// Requests with the mark of synthetic ones count apart, whatever else they are.
+func TestCountersCountSyntheticRequestsApart(t *testing.T) {
+	for _, kind := range []proxy.Kind{proxy.NGINX, proxy.HAProxy} {
+		for _, preview := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s preview %t", kind, preview), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, kind)
+				w.site.Canary = &proxy.Canary{Sticky: proxy.StickyNone, Preview: preview}
+				w.install("blue")
+				w.share("green", 40)
+				y := &tally{w: w}
+				y.read()
+				blueOwn, greenOwn := w.ask(40, func(r *http.Request) { r.Header.Set(probe.Mark, "1") })
+				w.ask(10, func(r *http.Request) { r.Header.Set(probe.Mark, "1"); r.Header.Set("X-Turnout-Slot", "green") })
+				blue, green := w.ask(60, nil)
+				marked := 40
+				if !preview { // the header chooses nothing then
+					marked = 50
+				}
+				seen, own := make(map[value.Name]int), make(map[value.Name]int)
+				proxytest.Await(t, func() error { // the last lines may be under way
+					counted := y.read()
+					for _, slot := range []value.Name{"blue", "green"} {
+						seen[slot] += counted.Slots[slot].Requests
+						own[slot] += counted.Synthetic[slot].Requests
+					}
+					return unless(seen["blue"]+seen["green"] >= 60 && own["blue"]+own["green"] >= marked, fmt.Sprint(seen, own))
+				})
+				if seen["blue"] != blue || seen["green"] != green {
+					t.Errorf("%v of clients, want %d and %d", seen, blue, green)
+				}
+				if preview && (own["blue"] != blueOwn || own["green"] != greenOwn) || own["blue"]+own["green"] != marked {
+					t.Errorf("%v synthetic, want %d, and without the preview header %d and %d", own, marked, blueOwn, greenOwn)
+				}
+			})
+		}
+	}
 }
 
 func TestCountersCountEveryRequestOnce(t *testing.T) {

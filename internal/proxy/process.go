@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,27 +31,26 @@ func processes() []int {
 }
 
 // parent is the id of a process's parent, 0 when the process is gone.
-func parent(pid int) int {
-	_, ppid := stateAndParent(pid)
-	return ppid
+func parent(pid int) int { return procStat(pid).parent }
+
+// processStat is what /proc/<pid>/stat says of a process (proc_pid_stat(5)); all zero
+// when it is gone.
+type processStat struct {
+	state   string // "R" for one that runs or could, "S" for one that sleeps
+	parent  int
+	started int // ticks since the machine's start
 }
 
-// state is "R" for a process that runs or could, "S" for one that sleeps
-// (proc_pid_stat(5)); "" when it is gone.
-func state(pid int) string {
-	state, _ := stateAndParent(pid)
-	return state
-}
-
-func stateAndParent(pid int) (state string, ppid int) {
+func procStat(pid int) processStat {
 	data, _ := os.ReadFile(filepath.Join(procDir(pid), "stat"))
 	// "pid (name) state ppid …", and the name may hold anything.
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	if len(fields) < 2 {
-		return "", 0
+	if len(fields) < 20 {
+		return processStat{}
 	}
-	ppid, _ = strconv.Atoi(fields[1])
-	return fields[0], ppid
+	parent, _ := strconv.Atoi(fields[1])
+	started, _ := strconv.Atoi(fields[19])
+	return processStat{fields[0], parent, started}
 }
 
 func children(pid int) []int {
@@ -183,24 +183,23 @@ func haproxyReload(ctx context.Context, s Site) (string, error) {
 	return fmt.Sprintf("kill -USR2 %d", master), nil
 }
 
-// haproxyReloading reports whether HAProxy reads its files or has a new worker that
+// haproxyReloading reports whether HAProxy reads its files, or has a new worker that
 // is not yet the one at the stats socket. A reload has the master execute itself
-// with the workers that are to leave as "-sf <pid> …" (management.txt, 3); until
-// it has forked, all its workers are among these. So they are after a reload that
-// failed, but then the master sleeps.
+// with the workers that are to leave as "-sf <pid> …" (management.txt, 3). Until
+// it has forked, all its workers are among these. So they are in old versions after a
+// reload that failed, but then the master sleeps.
 func haproxyReloading(ctx context.Context, s Site) bool {
 	worker := haproxyWorker(ctx, s)
 	master := parent(worker)
 	if worker == 0 || !strings.Contains(title(master), "haproxy") {
 		return false // without a master there is no reload to be seen
 	}
+	workers := slices.DeleteFunc(children(master), func(pid int) bool { return comm(pid) != comm(worker) })
 	leaving := toldToFinish(title(master))
-	for _, child := range children(master) {
-		if comm(child) == comm(worker) && !leaving[innerID(child)] {
-			return child != worker
-		}
+	if !slices.ContainsFunc(workers, func(pid int) bool { return !leaving[innerID(pid)] }) {
+		return procStat(master).state != "S"
 	}
-	return state(master) != "S"
+	return slices.ContainsFunc(workers, func(pid int) bool { return procStat(pid).started > procStat(worker).started })
 }
 
 // toldToFinish are the process ids after "-sf" in HAProxy's command line.

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// nginx logs a split request as "green 200 - 0.012": slot, status, whether the
-// client chose the slot, and the seconds to the header of the answer
-// ($upstream_header_time). It does so without a buffer, so that what a reading
+// nginx logs a split request as "green 200 - 0.012": slot, status, what is special
+// about it ("synthetic", or "chosen" where the client chose the slot), and the seconds
+// to the header of the answer ($upstream_header_time). It does so without a buffer, so that what a reading
 // finds is what has happened; a write per request costs nothing beside the
 // request.
 
@@ -124,12 +124,12 @@ func countLines(counted *Counted, file io.ReaderAt, offset int64) (int64, error)
 // parseLogged reads a line of nginx's; false for one that does not count.
 func parseLogged(line string) (served, bool) {
 	fields := strings.Fields(line)
-	if len(fields) < 4 || fields[2] != "-" {
+	if len(fields) < 4 || fields[2] != "-" && fields[2] != "synthetic" {
 		return served{}, false
 	}
 	status, err := strconv.Atoi(fields[1])
 	slot, known := slotName(fields[0])
-	return served{slot: slot, failed: status >= 500, latency: headerTime(fields[3:])}, err == nil && known
+	return served{slot: slot, synthetic: fields[2] == "synthetic", failed: status >= 500, latency: headerTime(fields[3:])}, err == nil && known
 }
 
 // headerTime adds up "0.001, 0.002 : 0.003", one for each server that was tried;

@@ -16,6 +16,7 @@ func TestParseLogged(t *testing.T) {
 		"blue 200 - 0.001 : 0.002\n":   {slot: "blue", latency: 3 * ms},
 		"blue 499 - -\n":               {slot: "blue", latency: -1},
 		"green 200 chosen 0.012\n":     nil,
+		"green 502 synthetic 0.012\n":  {slot: "green", synthetic: true, failed: true, latency: 12 * ms},
 		"green 200 -\n":                nil,
 		"green OK - 0.1\n":             nil,
 		" 400 - -\n":                   nil,
@@ -38,8 +39,11 @@ func TestParseEvent(t *testing.T) {
 	for line, want := range map[string]*served{
 		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`:             {slot: "green", latency: 12 * ms},
 		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {} "GET / HTTP/1.1"`:          {slot: "green", latency: 12 * ms},
-		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {green} "GET / HTTP/1.1"`:     nil,
-		start + `shop_blue/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {nonsense} "GET / HTTP/1.1"`:   {slot: "blue", latency: 12 * ms},
+		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {|green} "GET / HTTP/1.1"`:    nil,
+		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {1|green} "GET / HTTP/1.1"`:   nil,
+		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {1|} "GET / HTTP/1.1"`:        {slot: "green", synthetic: true, latency: 12 * ms},
+		start + `shop_green/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {1} "GET / HTTP/1.1"`:         {slot: "green", synthetic: true, latency: 12 * ms},
+		start + `shop_blue/s1 0/0/0/12/15 200 123 - - ---- 1/1/0/0/0 0/0 {|nonsense} "GET / HTTP/1.1"`:  {slot: "blue", latency: 12 * ms},
 		start + `shop_green/<NOSRV> 0/-1/-1/-1/3 503 217 - - SC-- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`:       {slot: "green", failed: true, latency: -1},
 		start + `shop_green/s1 0/0/0/1/4 200 99 - - SD-- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`:                {slot: "green", failed: true, latency: ms},
 		start + `shop_green/s1 0/0/0/1/4 200 99 - - CD-- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`:                {slot: "green", latency: ms},
@@ -59,7 +63,7 @@ func TestParseEvent(t *testing.T) {
 func FuzzRequestLines(f *testing.F) {
 	f.Add("green 200 - 0.001, 0.002")
 	f.Add("green 200 - 1e300")
-	f.Add(`127.0.0.1:1 [x] shop shop_green/s1 0/0/0/99999999999/15 200 123 - - ---- 1/1/0/0/0 0/0 {green} "GET / HTTP/1.1"`)
+	f.Add(`127.0.0.1:1 [x] shop shop_green/s1 0/0/0/99999999999/15 200 123 - - ---- 1/1/0/0/0 0/0 {1|green} "GET / HTTP/1.1"`)
 	f.Add("green:10")
 	f.Add("green:010")
 	site := exampleSite(HAProxy)

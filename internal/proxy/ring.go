@@ -31,7 +31,7 @@ func countEvents(ctx context.Context, s Site, since string) (Counted, error) {
 	for line := range strings.Lines(answer) {
 		counted.Upto = fingerprint(line)
 		if counted.Upto == since {
-			met, counted.Slots = true, s.slots()
+			met, counted.Slots, counted.Synthetic = true, s.slots(), nil
 			continue
 		}
 		if r, ok := s.parseEvent(line); ok && since != "" {
@@ -49,12 +49,12 @@ func fingerprint(line string) string {
 
 // parseEvent reads
 //
-//	127.0.0.1:36012 [25/Nov/2026:16:55:00.123] shop shop_green/s1 0/0/0/1/1 200 123 - - ---- 1/1/0/0/0 0/0 {green} "GET / HTTP/1.1"
+//	127.0.0.1:36012 [25/Nov/2026:16:55:00.123] shop shop_green/s1 0/0/0/1/1 200 123 - - ---- 1/1/0/0/0 0/0 {1|green} "GET / HTTP/1.1"
 //
-// and is false for a line that does not count.
+// with the captured headers, and is false for a line that does not count.
 func (s Site) parseEvent(line string) (served, bool) {
 	fields := strings.Fields(line)
-	if len(fields) < 12 {
+	if len(fields) < 13 {
 		return served{}, false
 	}
 	backend, _, _ := strings.Cut(fields[3], "/")
@@ -62,7 +62,11 @@ func (s Site) parseEvent(line string) (served, bool) {
 	slot, known := slotName(name)
 	status, err := strconv.Atoi(fields[5])
 	timers := strings.Split(fields[4], "/") // TR/Tw/Tc/Tr/Ta in ms
-	if !ours || !known || err != nil || len(timers) != 5 || len(fields) > 12 && s.chosen(fields[12]) {
+	if !ours || !known || err != nil || len(timers) != 5 {
+		return served{}, false
+	}
+	mark, preview, _ := strings.Cut(strings.Trim(fields[12], "{}"), "|")
+	if s.chosen(preview) {
 		return served{}, false
 	}
 	latency := time.Duration(-1)
@@ -70,12 +74,12 @@ func (s Site) parseEvent(line string) (served, bool) {
 		latency = time.Duration(ms) * time.Millisecond
 	}
 	broken := strings.HasPrefix(strings.ToUpper(fields[9]), "S") // the server ended it
-	return served{slot: slot, failed: status >= 500 || broken, latency: latency}, true
+	return served{slot: slot, synthetic: mark == "1", failed: status >= 500 || broken, latency: latency}, true
 }
 
 // chosen reports whether the captured preview header names a slot.
 func (s Site) chosen(captured string) bool {
-	name, ok := slotName(strings.Trim(captured, "{}"))
+	name, ok := slotName(captured)
 	_, slot := s.pool(name)
 	return ok && slot
 }

@@ -18,7 +18,7 @@ func (w *writer) canary(s event.Switch) {
 	var rows [][]string
 	for _, l := range c.Looks {
 		row := []string{took(l.At), fmt.Sprintf("%d %%", l.Percent)}
-		row = append(append(row, sideCells(l.New)...), sideCells(l.Old)...)
+		row = append(append(row, sideCells(l.New, l.SyntheticNew)...), sideCells(l.Old, l.SyntheticOld)...)
 		rows = append(rows, append(row, cell(said(l))))
 	}
 	w.table([]string{"at", "share", "new: requests", "errors", "p95", "old: requests", "errors", "p95", "verdict"}, rows)
@@ -37,11 +37,26 @@ func canaryText(c event.Canary) string {
 		return text + " before the new release got any request" + because(c.Reason) + "."
 	}
 	most := c.Shares[len(c.Shares)-1]
-	return fmt.Sprintf("%s at %d %%, after %s%s.", text, most.Percent, count(len(c.Looks), "look", "looks"), because(c.Reason))
+	text = fmt.Sprintf("%s at %d %%, after %s%s.", text, most.Percent, count(len(c.Looks), "look", "looks"), because(c.Reason))
+	if c.Synthetic > 0 {
+		text += fmt.Sprintf(" Each proxy was sent %s a second; these stand behind a +.", count(c.Synthetic, "synthetic request", "synthetic requests"))
+	}
+	return text
 }
 
-// sideCells are what one release did, as cells.
-func sideCells(s event.Side) []string {
+// sideCells are what one release did for clients and, behind a +, with synthetic
+// requests, as cells.
+func sideCells(s event.Side, synthetic *event.Side) []string {
+	all := cellsOf(s)
+	if synthetic != nil {
+		for i, text := range cellsOf(*synthetic) {
+			all[i] += " + " + text
+		}
+	}
+	return all
+}
+
+func cellsOf(s event.Side) []string {
 	if s.Requests == 0 {
 		return []string{"0", "–", "–"}
 	}
@@ -70,6 +85,9 @@ func said(l event.Look) string {
 	}
 	if l.Action != "hold" {
 		text += " → " + l.Action
+	}
+	if l.Figures != nil {
+		text += "; " + l.Measured()
 	}
 	if l.Missed {
 		text += "; a proxy could not tell of all requests"

@@ -46,7 +46,7 @@ func canaryViewOf(c *event.Canary) *canaryView {
 	}
 	for _, l := range looks {
 		v.Rows = append(v.Rows, lookView{
-			At: took(l.At), Share: fmt.Sprintf("%d %%", l.Percent), New: sideCells(l.New), Old: sideCells(l.Old),
+			At: took(l.At), Share: fmt.Sprintf("%d %%", l.Percent), New: sideCells(l.New, l.SyntheticNew), Old: sideCells(l.Old, l.SyntheticOld),
 			Verdict: short(said(l)), Class: map[string]string{"pass": "ok", "fail": "bad"}[l.Verdict],
 		})
 	}

@@ -119,7 +119,7 @@ func aborted() []event.Event {
 		return event.Side{Slot: "green", Requests: newer, Errors: newErrors, P50: 4 * time.Millisecond, P95: 12 * time.Millisecond},
 			event.Side{Slot: "blue", Requests: older, Errors: 1, P50: 4 * time.Millisecond, P95: 11 * time.Millisecond}
 	}
-	s.Canary = &event.Canary{Sticky: "cookie", Source: "proxy", Outcome: event.CanaryAborted, Reason: why, Shares: []event.Share{
+	s.Canary = &event.Canary{Sticky: "cookie", Source: "proxy", Synthetic: 5, Outcome: event.CanaryAborted, Reason: why, Shares: []event.Share{
 		{Slot: "green", At: time.Second, Percent: 10, Took: 3 * time.Millisecond}, {Slot: "green", At: 21 * time.Second, Percent: 50, Took: 2 * time.Millisecond},
 	}}
 	for i, look := range []event.Look{
@@ -131,6 +131,9 @@ func aborted() []event.Event {
 		look.At = time.Duration(i+1) * 10 * time.Second
 		if look.Verdict != "" {
 			look.New, look.Old = sides([]int{12, 61, 0, 300}[i], []int{0, 0, 0, 33}[i], []int{108, 540, 0, 310}[i])
+		}
+		if i == 0 {
+			look.SyntheticNew, look.SyntheticOld = &event.Side{Slot: "green"}, &event.Side{Slot: "blue", Requests: 50, Errors: 1, P95: 3 * time.Millisecond}
 		}
 		s.Canary.Looks = append(s.Canary.Looks, look)
 	}
@@ -181,7 +184,7 @@ func hostile() []event.Event {
 	s := blueGreen
 	s.Environment, s.Reason, s.Outcome, s.Logs, s.Diff = evil, evil, event.Failed, []string{"````", evil}, "+```\n+</details>\n"
 	s.Timeline = []event.TimelineItem{{Name: evil, Text: evil}, {At: time.Second, Name: "b"}}
-	look := event.Look{New: event.Side{Slot: evil, Requests: 1}, Old: event.Side{Slot: evil}, Verdict: evil, Why: evil, Action: evil, Reason: evil}
+	look := event.Look{New: event.Side{Slot: evil, Requests: 1}, SyntheticNew: &event.Side{Slot: evil}, Old: event.Side{Slot: evil}, Verdict: evil, Why: evil, Action: evil, Reason: evil}
 	s.Canary = &event.Canary{Sticky: evil, Source: evil, Outcome: event.CanaryAborted, Reason: evil, Shares: []event.Share{{Slot: evil}}, Looks: []event.Look{look, look}}
 	l.switched(s).add(event.Event{Kind: event.Notice, Note: &event.Note{Level: event.Info, Text: evil}})
 	return l.finish(event.Result{Outcome: event.Failed, Reason: evil, Hint: evil, Took: time.Second})

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/org/deploy-action/internal/probe"
 )
 
 // TestMain is also the application that the tests deploy, and the run that they
@@ -67,9 +69,16 @@ func serveApp() {
 	}
 	host, _ := os.Hostname()
 	fmt.Println("app: serving", r.Version)
-	var asked atomic.Int64
+	var asked, marked atomic.Int64
 	handler := func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("X-Slot", os.Getenv("TURNOUT_SLOT"))
+		if q.Header.Get(probe.Mark) != "" {
+			marked.Add(1)
+		}
+		if q.URL.Path == "/marked" {
+			fmt.Fprint(w, marked.Load())
+			return
+		}
 		if r.Unhealthy || r.Sick == host && host != "" || r.Moody && q.Header.Get("X-Forwarded-For") != "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}

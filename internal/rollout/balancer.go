@@ -117,8 +117,11 @@ func (e *edge) door() *proxy.Door {
 // reachable is an error where the listener of a load balancer can't be asked from
 // the machine that is to watch it.
 func (r *rollout) reachable(ctx context.Context, e *edge) error {
-	if e.proxy.Balancer == nil || r.Environment.Probe == 0 && r.Environment.Health.HTTP == nil {
+	if e.proxy.Balancer == nil || !r.asks() {
 		return nil
+	}
+	if err := r.admitted(e); err != nil {
+		return err
 	}
 	if name := e.proxy.Hostname; e.door().TLS != ask.Plain && (name == "" || strings.HasPrefix(string(name), "*")) {
 		return errors.New("its listener speaks TLS, and the watch has to know for which name: give the proxy block the hostname that clients ask for")

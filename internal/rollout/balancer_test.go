@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/org/deploy-action/internal/elb/elbtest"
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/probe"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/spec"
@@ -29,7 +31,8 @@ import (
 // runner, which calls the API. Both are this machine, with directories of their own.
 type cloud struct {
 	*world
-	lb *elbtest.Server
+	lb     *elbtest.Server
+	marked atomic.Int64 // synthetic requests that have come to a slot
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -57,6 +60,9 @@ func newCloud(t *testing.T) *cloud {
 func (c *cloud) app(slot, dir string) value.Port {
 	c.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Header.Get(probe.Mark) == "1" {
+			c.marked.Add(1)
+		}
 		var r testRelease
 		data, err := os.ReadFile(filepath.Join(dir, "root", slot, "release.json"))
 		if err != nil || json.Unmarshal(data, &r) != nil || r.Moody && q.Header.Get("X-Forwarded-For") != "" {

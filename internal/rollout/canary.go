@@ -24,7 +24,7 @@ func (r *rollout) canary(ctx context.Context) (string, error) {
 	if r.Canary == nil || r.Rollback {
 		return "", nil
 	}
-	r.account.result.Canary = &event.Canary{Sticky: r.Canary.Sticky, Source: r.Canary.Analysis.Source, Outcome: event.CanaryInterrupted}
+	r.account.result.Canary = &event.Canary{Sticky: r.Canary.Sticky, Source: r.Canary.Analysis.Source, Synthetic: r.Canary.Synthetic, Outcome: event.CanaryInterrupted}
 	log := r.account.result.Canary
 	if r.first {
 		log.Outcome, log.Reason = event.CanarySkipped, "nothing served yet that the first release could be compared with"
@@ -37,7 +37,13 @@ func (r *rollout) canary(ctx context.Context) (string, error) {
 	if err := a.begin(ctx); err != nil {
 		return "", err
 	}
+	if err := a.animate(ctx); err != nil {
+		return "", err
+	}
 	if err := a.climb(ctx); err != nil {
+		return "", err
+	}
+	if err := a.hush(ctx); err != nil {
 		return "", err
 	}
 	return a.reached(), nil
@@ -51,6 +57,8 @@ type ascent struct {
 	percent  int           // that the new slot has
 	unjudged canary.Window // read, and not part of a reading yet: another proxy could not be read
 	missed   bool          // some requests of it
+	figures  []event.Figure
+	warned   []string // by Prometheus
 }
 
 // plan is the canary as package canary wants it.
@@ -207,6 +215,7 @@ func (a *ascent) abort(ctx context.Context, reason string) error {
 	err := errors.Join(a.ruleBack(ctx), together(ctx, a.fleet.edges, func(ctx context.Context, e *edge) error {
 		return a.moveBack(ctx, e)
 	}))
+	err = errors.Join(err, a.hush(ctx))
 	if err == nil && ctx.Err() == nil {
 		began := time.Now()
 		a.account.note("back", began, fmt.Sprintf("%s gets all requests", a.from.Name))

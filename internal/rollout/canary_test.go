@@ -361,7 +361,7 @@ func TestCanaryOfAFleet(t *testing.T) {
 	t.Parallel()
 	f := newFarm(t, "web1", "web2")
 	c := quickCanary(500*time.Millisecond, 10, 50)
-	c.Sticky = "none"
+	c.Sticky, c.Synthetic = "none", 20
 	f.env.Split = &c.Split
 	f.deploy(testRelease{Version: "v1"})
 	end := f.load(fresh, keepAlive)
@@ -370,6 +370,9 @@ func TestCanaryOfAFleet(t *testing.T) {
 	result := f.must(f.run(request))
 	if result.Canary == nil || !slices.Equal(percents(result.Canary), []int{10, 50}) {
 		t.Errorf("canary: %+v", result.Canary)
+	}
+	if last := result.Canary.Looks[len(result.Canary.Looks)-1]; last.SyntheticNew == nil || last.New.Requests == 0 {
+		t.Errorf("the agents have sent nothing: %+v", last)
 	}
 	wantBoth(t, result)
 	f.serves("v2")

@@ -76,7 +76,11 @@ func (a *ascent) look(ctx context.Context, e *edge) (sight, error) {
 	if err != nil {
 		return s, err
 	}
-	s.window, s.missed = canary.Window{New: counted.Slots[a.to.Name], Old: counted.Slots[a.from.Name]}, counted.Missed
+	s.missed = counted.Missed
+	s.window = canary.Window{
+		New: counted.Slots[a.to.Name], Old: counted.Slots[a.from.Name],
+		SyntheticNew: counted.Synthetic[a.to.Name], SyntheticOld: counted.Synthetic[a.from.Name],
+	}
 	if down := counted.Down[a.to.Name]; s.trouble == "" && len(down) > 0 {
 		s.trouble = on(e, fmt.Errorf("%s is down: %s", a.to.Name, strings.Join(down, ", "))).Error()
 	}
@@ -115,6 +119,13 @@ func (a *ascent) tell(reading canary.Reading, action canary.Action) {
 		At: time.Since(a.account.began), Percent: a.percent, Missed: a.missed,
 		New: side(a.to.Name, action.Window.New), Old: side(a.from.Name, action.Window.Old),
 		Verdict: string(action.Verdict), Why: action.Why, Action: string(action.Kind), Next: action.Percent, Reason: action.Reason,
+	}
+	if w := action.Window; w.SyntheticNew.Requests+w.SyntheticOld.Requests > 0 {
+		newer, older := side(a.to.Name, w.SyntheticNew), side(a.from.Name, w.SyntheticOld)
+		look.SyntheticNew, look.SyntheticOld = &newer, &older
+	}
+	if reading.Opinion != nil {
+		look.Figures = a.figures
 	}
 	if reading.Err != nil {
 		look.Why = reading.Err.Error()

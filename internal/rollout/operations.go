@@ -23,7 +23,7 @@ func Operations() []machine.Handler {
 		machine.Handle(state.Guarded(release.Receive)), machine.Handle(state.Guarded(release.Point)), machine.Handle(state.Guarded(release.Prune)),
 		machine.Handle(state.Guarded(machine.Run)), machine.Handle(machine.Tail),
 		machine.Handle(health.Await), machine.Handle(health.Once),
-		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop),
+		machine.Handle(probe.Start), machine.Handle(probe.Read), machine.Handle(probe.Stop), machine.Handle(probe.Send), machine.Handle(probe.Cease),
 		machine.Handle(proxy.Inspect), machine.Handle(proxy.Verify), machine.Handle(proxy.Ready), machine.Handle(proxy.Resolve), machine.Handle(proxy.Connections),
 		machine.Handle(state.Guarded(proxy.Put)), machine.Handle(state.Guarded(proxy.Select)), machine.Handle(state.Guarded(proxy.Restore)),
 		machine.Handle(state.Guarded(proxy.Share)), machine.Handle(proxy.Counters),

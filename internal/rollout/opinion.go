@@ -13,13 +13,21 @@ import (
 // sysexits.h.
 const unsure = 75
 
-// opinion asks the spec's command, on the machine that runs turnout, what it thinks
-// of the new release; nil where the proxies' counts are judged.
+// opinion is what somebody else thinks of the new release, asked from the machine
+// that runs turnout; nil where the proxies' counts are judged.
 func (a *ascent) opinion(ctx context.Context) (*canary.Opinion, error) {
-	of := a.Canary.Analysis
-	if of.Run == "" {
-		return nil, nil
+	switch of := a.Canary.Analysis; {
+	case of.Run != "":
+		return a.told(ctx)
+	case of.Prometheus != nil:
+		return a.measured(ctx)
 	}
+	return nil, nil
+}
+
+// told is what the spec's command says.
+func (a *ascent) told(ctx context.Context) (*canary.Opinion, error) {
+	of := a.Canary.Analysis
 	here := machine.NewLocal("here")
 	defer here.Close()
 	exit, err := machine.Run.On(ctx, here, machine.Command{

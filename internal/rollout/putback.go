@@ -28,7 +28,7 @@ func (r *rollout) putBack(ctx context.Context, cause error) error {
 		r.rejoin(ctx, lost(cause))
 		return r.unwind(ctx, cancelled, r.ruleBack(ctx))
 	})
-	_ = r.stopProbers(ctx) // they end with the session in any case
+	_, _ = r.stopProbers(ctx), r.hush(ctx) // they end with the session in any case
 	if err != nil {
 		return &strandedError{cause: cause, undo: err, now: r.whereabouts(), next: r.next()}
 	}

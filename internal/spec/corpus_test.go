@@ -20,7 +20,7 @@ const corpus = "../../testdata/spec"
 
 // world is what every spec of the corpus is read with.
 func world() spec.Options {
-	env := map[string]string{"SSH_PRIVATE_KEY": "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----\n", "SSH_KNOWN_HOSTS": "web01 ssh-ed25519 AAAA"}
+	env := map[string]string{"PROMETHEUS_TOKEN": "hunter2-prometheus", "SSH_PRIVATE_KEY": "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----\n", "SSH_KNOWN_HOSTS": "web01 ssh-ed25519 AAAA"}
 	return spec.Options{
 		Vars:    []spec.Assignment{{Name: "pager_token", Value: "hunter2-pager", Origin: "TURNOUT_VAR_pager_token"}},
 		Getenv:  func(name string) string { return env[name] },

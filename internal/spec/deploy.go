@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/org/deploy-action/internal/value"
 )
 
 var (
@@ -14,11 +16,11 @@ var (
 		required:   []string{"environment"},
 		singles:    []string{"canary"},
 	}
-	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline"}, blocks: []string{"step"}, singles: []string{"analysis"}}
+	canaryShape   = shape{attributes: []string{"sticky", "preview_header", "deadline", "synthetic", "synthetic_path"}, blocks: []string{"step"}, singles: []string{"analysis"}}
 	stepShape     = shape{attributes: []string{"weight", "hold"}, required: []string{"weight"}}
 	analysisShape = shape{attributes: []string{
 		"source", "run", "interval", "min_requests", "max_error_rate", "max_latency_ratio", "failures", "on_insufficient",
-	}}
+	}, singles: []string{"prometheus"}}
 )
 
 // The defaults of a canary: shares in percent, how long each is held, and how long
@@ -27,6 +29,10 @@ const (
 	stepHold       = 30 * time.Second
 	canaryDeadline = 15 * time.Minute
 )
+
+// MostSynthetic is how many synthetic requests a second a proxy is sent at most: no
+// load worth the name.
+const MostSynthetic = 50
 
 var defaultWeights = []int{10, 30, 50, 70, 90}
 
@@ -91,13 +97,28 @@ func (b *body) canary() *Canary {
 		Split:    Split{oneOf(block, "sticky", "none", "none", "cookie", "client_ip"), block.flag("preview_header", false)},
 		Steps:    block.steps(),
 		Deadline: block.duration("deadline", time.Second, canaryDeadline),
+
+		Synthetic:     block.integer("synthetic", span{1, MostSynthetic}, 0),
+		SyntheticPath: parsed(block, "synthetic_path", urlPaths, value.URLPath("")),
+
 		Analysis: block.analysis(),
 		Pos:      b.pos(block.block.TypeRange),
 	}
+	block.checkSynthetic(c)
 	if held := c.Held(); held > c.Deadline {
 		b.errorf(block.valueRange("deadline"), "Holds beyond the deadline", "The steps hold for %s together, and the deadline of the canary is %s: shorten the holds, or set a longer deadline.", held, c.Deadline)
 	}
 	return c
+}
+
+// checkSynthetic reports synthetic requests that could not do what they are for.
+func (b *body) checkSynthetic(c *Canary) {
+	if b.given("synthetic_path") && !b.given("synthetic") {
+		b.errorf(b.attribute("synthetic_path").NameRange, "Attribute without effect", "It is the path of synthetic requests: write synthetic = 5 for five a second, or leave it out.")
+	}
+	if c.Synthetic > 0 && c.Sticky == "client_ip" {
+		b.errorf(b.attribute("synthetic").NameRange, "All requests from one address", "A proxy's synthetic requests all come from its own address, and sticky = \"client_ip\" would send all of them to one release: write sticky = \"cookie\" or \"none\", or leave \"synthetic\" out.")
+	}
 }
 
 // Held is how long the steps hold together, unless requests are wanting.
@@ -112,8 +133,10 @@ func (c *Canary) Held() time.Duration {
 // Same reports whether two canaries differ in nothing but their place.
 func (c *Canary) Same(d *Canary) bool {
 	x, y := *c.Analysis, *d.Analysis
-	x.Pos, y.Pos = Pos{}, Pos{}
-	return c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
+	same := x.Prometheus.same(y.Prometheus)
+	x.Pos, y.Pos, x.Prometheus, y.Prometheus = Pos{}, Pos{}, nil, nil
+	same = same && c.Synthetic == d.Synthetic && c.SyntheticPath == d.SyntheticPath
+	return same && c.Split == d.Split && c.Deadline == d.Deadline && x == y && slices.EqualFunc(c.Steps, d.Steps, func(s, t CanaryStep) bool {
 		return s.Weight == t.Weight && s.Hold == t.Hold
 	})
 }
@@ -184,7 +207,9 @@ func (b *body) defaultSteps() []CanaryStep {
 const (
 	sourceProxy     = "proxy"
 	sourceRun       = "run"
+	sourceQueries   = "prometheus"
 	lookInterval    = 10 * time.Second
+	queryInterval   = time.Minute // some scrapes of Prometheus
 	minRequests     = 50
 	maxErrorRate    = 1.0
 	maxLatencyRatio = 1.5
@@ -195,9 +220,8 @@ const (
 func (b *body) analysis() *Analysis {
 	block := b.childOrDefault("analysis", analysisShape)
 	a := &Analysis{
-		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun),
+		Source:          oneOf(block, "source", sourceProxy, sourceProxy, sourceRun, sourceQueries),
 		Run:             block.command("run"),
-		Interval:        block.duration("interval", time.Second, lookInterval),
 		MinRequests:     block.integer("min_requests", span{0, most}, minRequests),
 		MaxErrorRate:    block.decimal("max_error_rate", 0, 100, maxErrorRate),
 		MaxLatencyRatio: block.decimal("max_latency_ratio", 1, 1000, maxLatencyRatio),
@@ -205,26 +229,44 @@ func (b *body) analysis() *Analysis {
 		OnInsufficient:  oneOf(block, "on_insufficient", AbortUnproven, AbortUnproven, PromoteUnproven),
 		Pos:             b.pos(block.block.TypeRange),
 	}
+	interval := lookInterval
+	if a.Source == sourceQueries {
+		interval = queryInterval
+	}
+	a.Interval = block.duration("interval", time.Second, interval)
+	a.Prometheus = block.prometheus(a.Interval)
 	block.checkSource(a)
 	return a
 }
 
 // checkSource reports what the source of the verdicts lacks, or has no use for.
 func (b *body) checkSource(a *Analysis) {
-	if a.Source == sourceProxy {
-		if b.given("run") {
-			b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from the proxy's counts: leave \"run\" out, or write source = \"run\".")
-		}
-		return
+	if b.given("run") && a.Source != sourceRun {
+		b.errorf(b.attribute("run").NameRange, "Attribute without effect", "The verdicts come from %s: leave \"run\" out, or write source = \"run\".", judges[a.Source])
 	}
-	if !b.given("run") {
-		b.missing("run")
+	if blocks := b.blocksOf("prometheus"); len(blocks) > 0 && a.Source != sourceQueries {
+		b.errorf(blocks[0].TypeRange, "Block without effect", "The verdicts come from %s: leave \"prometheus\" out, or write source = \"prometheus\".", judges[a.Source])
+	}
+	switch a.Source {
+	case sourceProxy:
+		return
+	case sourceRun:
+		if !b.given("run") {
+			b.missing("run")
+		}
+	case sourceQueries:
+		if a.Prometheus == nil && !b.hurt(b.block.Range()) {
+			b.errorf(b.header(), "Missing block", "Verdicts by queries need the server and the queries: prometheus { … }.")
+		}
 	}
 	limits := []string{"min_requests", "max_error_rate", "max_latency_ratio"}
 	for _, name := range limits {
 		if b.given(name) {
-			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from a command, which has limits of its own: leave %q out.", name)
+			b.errorf(b.attribute(name).NameRange, "Attribute without effect", "The verdicts come from %s, which has limits of its own: leave %q out.", judges[a.Source], name)
 		}
 	}
 	b.leave(limits...)
 }
+
+// judges are the sources of verdicts, as messages name them.
+var judges = map[string]string{sourceProxy: "the proxy's counts", sourceRun: "a command", sourceQueries: "Prometheus"}

@@ -15,7 +15,7 @@ import (
 var elsewhere = map[string]string{
 	"var":         "cannot be used here: the values of variables are what is being set",
 	"local":       "cannot be used here: locals are known only after the variables",
-	"slot":        "is known only in start, stop and health.run of an environment",
+	"slot":        "is known only in start, stop, logs and health.run of an environment, and in the queries of a canary",
 	"matrix":      "is known only in a stage that has a matrix",
 	"preview":     "is known only in a preview block",
 	"artifact":    "is known only in the deploy block of a stage, of the pipeline that keeps it",

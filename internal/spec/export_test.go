@@ -86,7 +86,7 @@ func checkExport(t testing.TB, s *spec.Spec, o spec.Options) {
 // whose values may have been put in their place.
 var sameSpec = cmp.Options{
 	cmpopts.IgnoreTypes(spec.Pos{}),
-	cmpopts.IgnoreUnexported(spec.Spec{}, spec.Preview{}),
+	cmpopts.IgnoreUnexported(spec.Spec{}, spec.Preview{}, spec.Metric{}),
 	cmpopts.IgnoreFields(spec.Spec{}, "File", "Variables"),
 	cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Secrets" }, cmpopts.SortSlices(func(a, b string) bool { return a < b })),
 	cmp.Comparer(func(a, b *spec.Text) bool {

@@ -58,7 +58,7 @@ func exportedFields(t *testing.T) map[string][]string {
 // language. That they show no others, their specs prove: these are read by a test.
 func TestLanguageIsDocumented(t *testing.T) {
 	var pages []byte
-	for _, page := range []string{"spec.md", "servers.md", "elb.md"} {
+	for _, page := range []string{"spec.md", "servers.md", "elb.md", "canary.md"} {
 		text, err := os.ReadFile("../../docs/" + page)
 		if err != nil {
 			t.Fatal(err)

@@ -292,8 +292,12 @@ type Canary struct {
 	Split
 	Steps    []CanaryStep
 	Deadline time.Duration // from the first step on
-	Analysis *Analysis
-	Pos      Pos
+	// Synthetic is how many requests a second each proxy is sent beside those of
+	// clients; 0: none.
+	Synthetic     int
+	SyntheticPath value.URLPath // that they ask for; empty: that of the health check, or "/"
+	Analysis      *Analysis
+	Pos           Pos
 }
 
 // Split says how requests are told apart while two releases serve.
@@ -311,8 +315,9 @@ type CanaryStep struct {
 
 // Analysis says how a canary is judged.
 type Analysis struct {
-	Source          string // "proxy" or "run"
+	Source          string // "proxy", "run" or "prometheus"
 	Run             string // shell command of "run"
+	Prometheus      *Prometheus
 	Interval        time.Duration
 	MinRequests     int
 	MaxErrorRate    float64 // percent
@@ -321,6 +326,28 @@ type Analysis struct {
 	OnInsufficient  OnInsufficient
 	Pos             Pos
 }
+
+// Prometheus is a server that tells figures of both releases.
+type Prometheus struct {
+	Address            string // of its API, without a trailing slash
+	Token              string // secret; empty: none
+	Username, Password string // the password is secret
+	Metrics            []*Metric
+}
+
+// Metric is a query that is asked for either release, and what it may be.
+type Metric struct {
+	Name  value.Name
+	Query string // for an example
+	Limits
+	Pos Pos
+	of  func(slot value.Name, release string) (string, error)
+}
+
+// Limits are what the value of a metric may be; nil: anything. A value beyond Max is
+// good as long as it is not beyond MaxRatio times that of the old release, where
+// both are given; so it is with Min and MinRatio. Below Enough it says nothing.
+type Limits struct{ Max, MaxRatio, Min, MinRatio, Enough *float64 }
 
 // OnInsufficient says what becomes of a canary that too few requests reach.
 type OnInsufficient string

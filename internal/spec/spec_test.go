@@ -108,6 +108,29 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestQueries(t *testing.T) {
+	s := sound(t, "attributes.hcl")
+	for _, stage := range s.Pipelines[0].Stages {
+		if stage.Name != "measured" {
+			continue
+		}
+		of := stage.Deploy.Canary.Analysis.Prometheus
+		one, err := of.Metrics[0].For("blue", "20260101t000000z-aaaaaaaa")
+		if one != `100 * errors:rate1m{slot="blue", release="20260101t000000z-aaaaaaaa"}` || err != nil {
+			t.Errorf("%s, %v", one, err)
+		}
+		two, err := of.Metrics[1].For("green", "")
+		if two != `sum(increase(requests_total{slot="green"}[30000ms]))` || err != nil || *of.Metrics[1].Enough != 50 {
+			t.Errorf("%s, %v, %+v", two, err, of.Metrics[1].Limits)
+		}
+		if of.Token == "" || !slices.Contains(s.Secrets, of.Token) {
+			t.Errorf("the token is no secret: %q", s.Secrets)
+		}
+		return
+	}
+	t.Error("no such stage")
+}
+
 func TestSockets(t *testing.T) {
 	e := sound(t, "sockets.hcl").Environments[0]
 	want := "systemctl start shop@green --property=Sock=/run/shop/green.sock --chdir=/srv/shop/green"

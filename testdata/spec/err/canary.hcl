@@ -14,6 +14,24 @@ environment "shop" {
     config = "/etc/nginx/conf.d/shop.conf"
   }
 }
+
+environment "twin" {
+  root = "/srv/twin"
+
+  slot "blue" {
+    port = 8083
+  }
+
+  slot "green" {
+    port = 8084
+  }
+
+  proxy "nginx" {
+    listen = 81
+    config = "/etc/nginx/conf.d/twin.conf"
+  }
+}
+
 pipeline "p" {
   stage "build" {
     timeout = "15m"
@@ -61,12 +79,42 @@ pipeline "p" {
       release     = "dist"
 
       canary {
-        sticky = "cookie"
+        sticky         = "cookie"
+        synthetic      = 51
+        synthetic_path = "up"
 
         analysis {
           source       = "run"
           min_requests = 5
         }
+      }
+    }
+  }
+
+  stage "last" {
+    needs = [stage.again]
+
+    deploy {
+      environment = environment.twin
+      release     = "dist"
+
+      canary {
+        sticky    = "client_ip"
+        synthetic = 5
+      }
+    }
+  }
+
+  stage "lost" {
+    needs = [stage.last]
+
+    deploy {
+      environment = environment.twin
+      release     = "dist"
+
+      canary {
+        sticky         = "client_ip"
+        synthetic_path = "/up"
       }
     }
   }

@@ -318,9 +318,11 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "20m"
+        synthetic      = 3
+        synthetic_path = "/up"
 
         step {
           weight = 5
@@ -350,7 +352,7 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "15m"
 
@@ -385,6 +387,133 @@ pipeline "release" {
           interval        = "10s"
           failures        = 2
           on_insufficient = "abort"
+        }
+      }
+    }
+  }
+
+  stage "measured" {
+    needs      = [stage.redeploy]
+    timeout    = "30m"
+    on_failure = "stop"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "cookie"
+        preview_header = true
+        deadline       = "15m"
+
+        step {
+          weight = 10
+          hold   = "30s"
+        }
+
+        step {
+          weight = 30
+          hold   = "30s"
+        }
+
+        step {
+          weight = 50
+          hold   = "30s"
+        }
+
+        step {
+          weight = 70
+          hold   = "30s"
+        }
+
+        step {
+          weight = 90
+          hold   = "30s"
+        }
+
+        analysis {
+          source          = "prometheus"
+          interval        = "30s"
+          failures        = 2
+          on_insufficient = "abort"
+
+          prometheus {
+            address = "https://prometheus.example.com/main"
+            token   = env("PROMETHEUS_TOKEN")
+
+            metric "error_percent" {
+              query     = "100 * errors:rate1m{slot=\"${slot.name}\", release=\"${slot.release}\"}"
+              max       = 1
+              max_ratio = 1.5
+            }
+
+            metric "requests" {
+              query     = "sum(increase(requests_total{slot=\"${slot.name}\"}[${interval}]))"
+              min       = 0
+              min_ratio = 0.001
+              enough    = 50
+            }
+          }
+        }
+      }
+    }
+  }
+
+  stage "by_password" {
+    needs      = [stage.measured]
+    timeout    = "30m"
+    on_failure = "stop"
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "cookie"
+        preview_header = true
+        deadline       = "15m"
+
+        step {
+          weight = 10
+          hold   = "30s"
+        }
+
+        step {
+          weight = 30
+          hold   = "30s"
+        }
+
+        step {
+          weight = 50
+          hold   = "30s"
+        }
+
+        step {
+          weight = 70
+          hold   = "30s"
+        }
+
+        step {
+          weight = 90
+          hold   = "30s"
+        }
+
+        analysis {
+          source          = "prometheus"
+          interval        = "1m"
+          failures        = 2
+          on_insufficient = "abort"
+
+          prometheus {
+            address  = "http://127.0.0.1:9090"
+            username = "turnout"
+            password = env("OTHER_PHRASE")
+
+            metric "p95" {
+              query = "p95{slot=\"${slot.name}\"}"
+              max   = 0.5
+            }
+          }
         }
       }
     }

@@ -297,9 +297,11 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
         deadline       = "20m"
+        synthetic      = 3
+        synthetic_path = "/up"
 
         step {
           weight = 5
@@ -327,12 +329,78 @@ pipeline "release" {
       release     = "dist"
 
       canary {
-        sticky         = "client_ip"
+        sticky         = "cookie"
         preview_header = true
 
         analysis {
           source = "run"
           run    = "./ask-metrics"
+        }
+      }
+    }
+  }
+
+  stage "measured" {
+    needs = [stage.redeploy]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "cookie"
+        preview_header = true
+
+        analysis {
+          source   = "prometheus"
+          interval = "30s"
+
+          prometheus {
+            address = "https://prometheus.example.com/main"
+            token   = env("PROMETHEUS_TOKEN")
+
+            metric "error_percent" {
+              query     = "100 * errors:rate1m{slot=\"${slot.name}\", release=\"${slot.release}\"}"
+              max       = 1
+              max_ratio = 1.5
+            }
+
+            metric "requests" {
+              query     = "sum(increase(requests_total{slot=\"${slot.name}\"}[${interval}]))"
+              min       = 0
+              min_ratio = 0.001
+              enough    = 50
+            }
+          }
+        }
+      }
+    }
+  }
+
+  stage "by_password" {
+    needs = [stage.measured]
+
+    deploy {
+      environment = environment.shop
+      release     = "dist"
+
+      canary {
+        sticky         = "cookie"
+        preview_header = true
+
+        analysis {
+          source = "prometheus"
+
+          prometheus {
+            address  = "http://127.0.0.1:9090"
+            username = "turnout"
+            password = env("OTHER_PHRASE")
+
+            metric "p95" {
+              query = "p95{slot=\"${slot.name}\"}"
+              max   = 0.5
+            }
+          }
         }
       }
     }
