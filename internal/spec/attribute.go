@@ -31,8 +31,14 @@ func (b *body) textOr(name, fallback string, u use) string {
 }
 
 // command reads an attribute as a shell command; empty where it is absent.
-func (b *body) command(name string) string {
-	s, ok := b.text(name, shell)
+func (b *body) command(name string) string { return b.commandAs(name, shell) }
+
+// journalled reads a command that the journal of a switch has too, on a server's
+// disk, for an agent that is left alone.
+func (b *body) journalled(name string) string { return b.commandAs(name, plain) }
+
+func (b *body) commandAs(name string, u use) string {
+	s, ok := b.text(name, u)
 	if ok {
 		b.checkFilled(name, s)
 	}

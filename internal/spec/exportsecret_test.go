@@ -76,8 +76,8 @@ environment "e" {
   root          = "/srv/${env("DIR")}"
   shared        = [env("DIR")]
   keep_releases = tonumber(env("NUMBER"))
-  start         = "TOKEN='${var.token}' serve ${slot.port}"
-  stop          = "echo ${local.header}"
+  start         = "TOKEN='${var.token}' serve ${slot.port} ${lookup(var.tokens, "a", "")}"
+  stop          = "echo ${local.header} ${join("", [for name, token in var.tokens : token])}"
 
   slot "blue" {
     port = 8081
@@ -100,8 +100,6 @@ environment "e" {
     listen   = 80
     hostname = env("HOST")
     config   = "/etc/nginx/${env("DIR")}.conf"
-    check    = "echo ${lookup(var.tokens, "a", "")}"
-    reload   = "echo ${join("", [for name, token in var.tokens : token])}"
   }
 }
 

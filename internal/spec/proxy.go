@@ -57,8 +57,8 @@ func (b *body) proxy(block *hclsyntax.Block, kind ProxyKind, without []string) *
 		Main:      parsed(inner, "main", paths, mainFiles[kind]),
 		Template:  inner.filled("template"),
 		Container: parsed(inner, "container", containers, ""),
-		Check:     inner.command("check"),
-		Reload:    inner.command("reload"),
+		Check:     inner.journalled("check"),
+		Reload:    inner.journalled("reload"),
 	}
 	if slices.Contains(s.attributes, "config_dir") {
 		p.Configs = parsed(inner, "config_dir", paths, "/etc/nginx/conf.d")

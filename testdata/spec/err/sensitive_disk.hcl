@@ -18,5 +18,7 @@ environment "shop" {
     listen = 80
     hostname = "${var.token}.example.com"
     config = var.token
+    reload = "reload ${var.token}"
+    check = "check ${var.token}"
   }
 }
