@@ -158,15 +158,24 @@ func haproxyProcesses(ctx context.Context, s Site) map[int]bool {
 	if s.Container != "" {
 		return s.containerProcesses(ctx, "haproxy")
 	}
-	worker := haproxyWorker(ctx, s)
+	worker, master := haproxyMaster(ctx, s)
 	if worker == 0 || !strings.Contains(title(worker), "haproxy") {
 		return nil // not running, or not in our view of processes
 	}
-	master := parent(worker)
-	if !strings.Contains(title(master), "haproxy") {
+	if master == 0 {
 		return map[int]bool{worker: true}
 	}
 	return family(master)
+}
+
+// haproxyMaster is the process at the stats socket and its master; 0 where one is not
+// to be seen.
+func haproxyMaster(ctx context.Context, s Site) (worker, master int) {
+	worker = haproxyWorker(ctx, s)
+	if master = parent(worker); worker == 0 || !strings.Contains(title(master), "haproxy") {
+		return worker, 0
+	}
+	return worker, master
 }
 
 // haproxyReload signals the master, as HAProxy's unit for systemd does. It is the
@@ -175,9 +184,8 @@ func haproxyReload(ctx context.Context, s Site) (string, error) {
 	if s.Container != "" {
 		return engine + "kill --signal USR2 " + string(s.Container), nil
 	}
-	worker := haproxyWorker(ctx, s)
-	master := parent(worker)
-	if worker == 0 || !strings.Contains(title(master), "haproxy") {
+	_, master := haproxyMaster(ctx, s)
+	if master == 0 {
 		return "", fmt.Errorf("no master process of the HAProxy at %s is to be seen: start HAProxy in master-worker mode (-W), or give the proxy block a reload command", s.Socket)
 	}
 	return fmt.Sprintf("kill -USR2 %d", master), nil
@@ -189,17 +197,17 @@ func haproxyReload(ctx context.Context, s Site) (string, error) {
 // it has forked, all its workers are among these. So they are in old versions after a
 // reload that failed, but then the master sleeps.
 func haproxyReloading(ctx context.Context, s Site) bool {
-	worker := haproxyWorker(ctx, s)
-	master := parent(worker)
-	if worker == 0 || !strings.Contains(title(master), "haproxy") {
+	worker, master := haproxyMaster(ctx, s)
+	if master == 0 {
 		return false // without a master there is no reload to be seen
 	}
-	workers := slices.DeleteFunc(children(master), func(pid int) bool { return comm(pid) != comm(worker) })
+	program, started := comm(worker), procStat(worker).started
+	workers := slices.DeleteFunc(children(master), func(pid int) bool { return comm(pid) != program })
 	leaving := toldToFinish(title(master))
 	if !slices.ContainsFunc(workers, func(pid int) bool { return !leaving[innerID(pid)] }) {
 		return procStat(master).state != "S"
 	}
-	return slices.ContainsFunc(workers, func(pid int) bool { return procStat(pid).started > procStat(worker).started })
+	return slices.ContainsFunc(workers, func(pid int) bool { return procStat(pid).started > started })
 }
 
 // toldToFinish are the process ids after "-sf" in HAProxy's command line.
