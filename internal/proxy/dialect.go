@@ -38,7 +38,7 @@ type dialect struct {
 	owners    func(context.Context, Site) map[int]bool // the running proxy's processes
 	stopped   func(context.Context, Site) string       // why it is known not to run; empty: not known
 	leaving   func(pid int) bool                       // the process takes no new connections
-	forgetful bool                                     // an order to reload may get lost
+	reloading func(context.Context, Site) bool         // it does; nil where no order to reload gets lost
 	where     string                                   // where to look when a reload is refused
 }
 
@@ -93,7 +93,7 @@ func haproxy() dialect {
 		owners:    haproxyProcesses,
 		stopped:   haproxyStopped,
 		leaving:   func(int) bool { return true }, // the new process has the listener before the old one lets go
-		forgetful: true,
+		reloading: haproxyReloading,
 		where:     "look into HAProxy's log (journalctl -u haproxy)",
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"regexp"
 	"strings"
@@ -15,8 +14,9 @@ import (
 )
 
 const (
-	reloadTime = time.Minute     // for the reload command
-	proofTime  = 5 * time.Second // for the proof, unless the reload is slow
+	reloadTime = time.Minute      // for the reload command
+	proofTime  = 5 * time.Second  // for the proof, unless the reload is slow
+	slowTime   = 20 * time.Second // and then, for a proxy that is seen to be at it
 )
 
 // reload has the running proxy read its files anew and proves that it did. The
@@ -42,37 +42,46 @@ func (r *reload) do(ctx context.Context) error {
 		return refused
 	}
 	limit := max(proofTime, 5*exit.Took) // a reload that takes 2 s to read its files needs time to start, too
-	remind := r.reminder(ctx, before)
-	_, err := r.site.prove(ctx, limit, func(answer Answer, err error) error {
+	remind := r.reminder(ctx)
+	taken := func(answer Answer, err error) error {
 		if complaint := r.good(answer, err); complaint != nil {
 			remind()
 			return complaint
 		}
 		return r.lingering(before)
-	})
+	}
+	_, err := r.site.prove(ctx, limit, taken)
+	for end := time.Now().Add(slowTime); err != nil && r.busy(ctx) && time.Now().Before(end); {
+		_, err = r.site.prove(ctx, proofTime, taken)
+	}
 	if err != nil {
 		return errors.Join(refused, err)
 	}
 	return nil
 }
 
-// deaf is how long a HAProxy without new processes is left alone. It is 2.05 s
-// busy with a port that it cannot have, and then goes on as before.
+// deaf is how long a HAProxy is left alone that does not serve what it was told to
+// read. It is 2.05 s busy with a port that it cannot have, and then goes on as before.
 const deaf = 2500 * time.Millisecond
 
 // reminder gives the order once more to a proxy that lost it, as HAProxy does
-// with a signal that comes while it starts: none of its processes is new.
-func (r *reload) reminder(ctx context.Context, before map[int]bool) func() {
-	ordered, done := time.Now(), !r.site.dialect().forgetful
+// with a signal that comes while it starts. It may have started since for somebody
+// else, with the former files: that it has new processes tells nothing.
+func (r *reload) reminder(ctx context.Context) func() {
+	ordered, done := time.Now(), r.site.dialect().reloading == nil
 	return func() {
-		if done || time.Since(ordered) < deaf {
+		if done || time.Since(ordered) < deaf || r.busy(ctx) {
 			return
 		}
 		done = true
-		if now := r.site.dialect().owners(ctx, r.site); len(before) > 0 && maps.Equal(before, now) {
-			_, _ = r.command(ctx) // the proof tells what came of it
-		}
+		_, _ = r.command(ctx) // the proof tells what came of it
 	}
+}
+
+// busy reports whether the proxy is seen to read its files, or to start.
+func (r *reload) busy(ctx context.Context) bool {
+	reloading := r.site.dialect().reloading
+	return reloading != nil && ctx.Err() == nil && reloading(ctx, r.site)
 }
 
 // insist does it twice if it must: HAProxy loses signals that come in quick
