@@ -90,7 +90,11 @@ func TestSyncConverges(t *testing.T) {
 		}
 		failed := make(chan error, 1)
 		go func() { _, err := Sync(t.Context(), victim, ask); failed <- err }()
-		<-reached
+		select {
+		case <-reached:
+		case err := <-failed:
+			t.Fatalf("the victim removed nothing: %v\n%s", err, strings.Join(w.steps, "\n"))
+		}
 		synced, err := Sync(t.Context(), w.request(survivor, "survivor"), ask)
 		if err != nil {
 			t.Fatalf("survivor: %v\n%s", err, strings.Join(w.steps, "\n"))

@@ -137,7 +137,7 @@ func (f *farm) masterDies() {
 	nginx := f.env.Proxies[0]
 	f.suffers(fault{
 		happens: func(*farm) {
-			nginx.Hostname, nginx.Reload = "shop", "kill -KILL $(cat /run/nginx.pid); nginx -s reload -c /etc/nginx/nginx.conf"
+			nginx.Hostname, nginx.Reload = "shop", "pid=$(cat /run/nginx.pid); kill -KILL $pid; while kill -0 $pid 2>/dev/null; do sleep 0.01; done; nginx -s reload -c /etc/nginx/nginx.conf"
 		},
 		mended: func(*farm) { nginx.Hostname, nginx.Reload = "", "" },
 		says:   []string{"prepare: proxy1: ", "No such process", "the former configuration is back and serves"}, outcome: event.Failed,

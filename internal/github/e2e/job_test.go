@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,9 +58,23 @@ func newWorkflow(t *testing.T, dir, text string) *workflow {
 // network has on this machine.
 func hub(t *testing.T) *githubtest.Server { return githubtest.StartAt(t, gateway(t)) }
 
+// gateway is this machine's address in the engine's own network: the first of its
+// subnet, where an engine that was just installed does not name it.
 func gateway(t *testing.T) string {
 	t.Helper()
-	return strings.TrimSpace(run(t, root, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"))
+	var config struct{ Gateway, Subnet string }
+	text := run(t, root, "docker", "network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}")
+	if err := json.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if config.Gateway != "" {
+		return config.Gateway
+	}
+	subnet, err := netip.ParsePrefix(config.Subnet)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return subnet.Masked().Addr().Next().String()
 }
 
 // act runs the workflow for an event and returns what it logged.
