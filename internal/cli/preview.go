@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,11 @@ Example:
   turnout preview up -pr 12
 ` + exitCodes
 
+// repositoryOption is the part of the help texts that says whose previews are meant.
+const repositoryOption = `
+  -repository OWNER/NAME
+                   whose previews (default: the repository of the job)`
+
 const previewUpHelp = `Usage: turnout preview up [options] [PREVIEW]
 
 Ships a release to the preview of a pull request, starts it at a port that is
@@ -43,7 +49,7 @@ there. An update that fails leaves the release before it running.
 
 Options:
   -pr NUMBER       the pull request (default: the one that started the job)
-  -release PATH    directory or archive to ship (default: what the spec says)` + specOptions + `
+  -release PATH    directory or archive to ship (default: what the spec says)` + repositoryOption + specOptions + `
 
 Example:
   turnout preview up -pr 12 -release dist
@@ -55,7 +61,7 @@ Removes the preview of a pull request: its host name first, which is answered wi
 404 from then on, then what runs, its folder and its port. May be repeated.
 
 Options:
-  -pr NUMBER       the pull request (default: the one that started the job)` + specOptions + `
+  -pr NUMBER       the pull request (default: the one that started the job)` + repositoryOption + specOptions + `
 
 Example:
   turnout preview down -pr 12
@@ -71,7 +77,7 @@ Open pull requests without a preview are listed: their own jobs have what to shi
 Options:
   -open NUMBERS    the open pull requests, as in 12,15; "" is none (default: GitHub
                    is asked)
-  -json            print for programs` + specOptions + `
+  -json            print for programs` + repositoryOption + specOptions + `
 
 Example:
   turnout preview sync -open 12,15
@@ -79,11 +85,12 @@ Example:
 
 const previewListHelp = `Usage: turnout preview list [options] [PREVIEW]
 
-Lists previews: pull request, state, release, port, host name, and how long ago a
-release came. Nothing is changed.
+Lists previews: pull request, state, release, port, host name, how long ago a
+release came, and whose they are. Without a job and without -repository, those of
+all repositories. Nothing is changed.
 
 Options:
-  -json            print for programs` + specOptions + `
+  -json            print for programs` + repositoryOption + specOptions + `
 
 Example:
   turnout preview list
@@ -95,7 +102,7 @@ Removes previews to which nothing has come for longer than their ttl, and what
 interrupted runs have left. Nobody is asked which pull requests are open.
 
 Options:
-  -json            print for programs` + specOptions + `
+  -json            print for programs` + repositoryOption + specOptions + `
 
 Example:
   turnout preview prune
@@ -126,7 +133,8 @@ type previews struct {
 
 func (a *app) previewVerb(name, help string, do func(*previews, context.Context) error, flags ...cli.Flag) *cli.Command {
 	return subcommand(&cli.Command{
-		Name: name, Usage: name + " previews", CustomHelpTemplate: help, Flags: specFlags(flags...), Before: a.beforeRun,
+		Name: name, Usage: name + " previews", CustomHelpTemplate: help, Before: a.beforeRun,
+		Flags: specFlags(append(flags, &cli.StringFlag{Name: "repository"})...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			p, err := a.previews(c)
 			if err != nil {
@@ -164,6 +172,9 @@ func (a *app) previews(c *cli.Command) (*previews, error) {
 	}
 	texts, err := a.templates(&spec.Environment{Proxies: []*spec.Proxy{p.Preview.Proxy}})
 	if err != nil {
+		return nil, err
+	}
+	if p.Repository, err = a.repository(c); err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
@@ -220,6 +231,21 @@ func (p *previews) number() (int, error) {
 		return 0, &usageError{fmt.Errorf("-pr: %w", err)}
 	}
 	return number, nil
+}
+
+var repositoryName = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`)
+
+// repository is the one whose previews the command is about; empty outside of
+// GitHub, unless it is given.
+func (a *app) repository(c *cli.Command) (string, error) {
+	if !c.IsSet("repository") {
+		return a.githubContext()["repository"], nil
+	}
+	name := c.String("repository")
+	if !repositoryName.MatchString(name) {
+		return "", &usageError{fmt.Errorf("-repository: %q is not a repository: write OWNER/NAME", name)}
+	}
+	return name, nil
 }
 
 func pullNumber(text string) (int, error) {

@@ -86,6 +86,9 @@ func (p *previews) open() (func(context.Context) ([]int, error), error) {
 		if p.actions == nil {
 			return nil, &usageError{errors.New("which pull requests are open? GitHub is asked in a job of GitHub Actions; elsewhere give -open NUMBERS")}
 		}
+		if own := p.githubContext()["repository"]; !strings.EqualFold(p.Repository, own) {
+			return nil, &usageError{fmt.Errorf("which pull requests of %s are open? GitHub is asked about %s alone: give -open NUMBERS", p.Repository, own)}
+		}
 		return p.actions.OpenPulls, nil
 	}
 	var numbers []int
@@ -137,14 +140,14 @@ func (p *previews) list(ctx context.Context) error {
 		return writeIndented(p.stdout, all)
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PREVIEW\tPR\tSTATE\tRELEASE\tPORT\tURL\tUPDATED")
+	fmt.Fprintln(w, "PREVIEW\tPR\tSTATE\tRELEASE\tPORT\tURL\tUPDATED\tREPOSITORY")
 	for _, l := range all {
 		word := string(l.State)
 		if l.Expired {
 			word += ", expired"
 		}
 		age := now.Sub(l.Updated).Round(time.Second)
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%s\t%s ago\n", l.Name, l.Number, word, or(l.Release, "–"), l.Port, or(l.URL, "–"), age)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%s\t%s ago\t%s\n", l.Name, l.Number, word, or(l.Release, "–"), l.Port, or(l.URL, "–"), age, or(l.Repository, "–"))
 	}
 	return w.Flush()
 }

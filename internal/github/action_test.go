@@ -1,6 +1,7 @@
 package github
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -13,6 +14,12 @@ import (
 // declared are the names below a top-level key of action.yml, sorted.
 func declared(t *testing.T, key string) []string {
 	t.Helper()
+	return slices.Sorted(maps.Keys(defaults(t, key)))
+}
+
+// defaults are those of the names below a top-level key of action.yml; "" is none.
+func defaults(t *testing.T, key string) map[string]string {
+	t.Helper()
 	text, err := os.ReadFile("../../action.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -21,12 +28,14 @@ func declared(t *testing.T, key string) []string {
 	if section == nil {
 		t.Fatalf("action.yml has no %s", key)
 	}
-	var names []string
-	for _, found := range regexp.MustCompile(`(?m)^  (\w+):$`).FindAllSubmatch(section[1], -1) {
-		names = append(names, string(found[1]))
+	all, name := make(map[string]string), ""
+	for _, found := range regexp.MustCompile(`(?m)^  (\w+):$|^    default: (.*)$`).FindAllStringSubmatch(string(section[1]), -1) {
+		if found[1] != "" {
+			name = found[1]
+		}
+		all[name] = strings.Trim(found[2], `"`)
 	}
-	slices.Sort(names)
-	return names
+	return all
 }
 
 func TestEveryInputIsRead(t *testing.T) {
@@ -58,13 +67,42 @@ func TestInputsAndOutputsAreDocumented(t *testing.T) {
 	for section, key := range map[string]string{"Inputs": "inputs", "Outputs": "outputs"} {
 		_, after, _ := strings.Cut(string(text), "\n## "+section+"\n")
 		table, _, _ := strings.Cut(after, "\n## ")
-		var names []string
-		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(table, -1) {
-			names = append(names, row[1])
+		told := make(map[string]string)
+		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|([^|]*)\\|").FindAllStringSubmatch(table, -1) {
+			told[row[1]] = ""
+			if key == "inputs" {
+				told[row[1]] = strings.Trim(row[2], " `")
+			}
 		}
-		slices.Sort(names)
-		if diff := cmp.Diff(declared(t, key), names); diff != "" {
-			t.Errorf("%s of action.yml (-) and of docs/action.md (+):\n%s", key, diff)
+		want := defaults(t, key)
+		if want["token"] == "${{ github.token }}" {
+			want["token"] = "the job's"
+		}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("%s of action.yml (-) and of docs/action.md (+), with their defaults:\n%s", key, diff)
+		}
+	}
+}
+
+// TestDefaultsOfInputs has inputs that say their defaults be as empty ones, as they
+// are where turnout is called without the action.
+func TestDefaultsOfInputs(t *testing.T) {
+	inputs := defaults(t, "inputs")
+	inputs["token"] = "" // an expression, which the runner evaluates
+	inputs["spec"] = ""  // what it says is passed on
+	full := func(name string) string { return inputs[strings.ToLower(strings.TrimPrefix(name, "INPUT_"))] }
+	empty := func(string) string { return "" }
+	for name, read := range map[string]func(func(string) string) (any, error){
+		"arguments": func(getenv func(string) string) (any, error) { return EntrypointArgs("/turnout-action", getenv) },
+		"settings":  func(getenv func(string) string) (any, error) { return readSettings(getenv) },
+	} {
+		want, err := read(empty)
+		got, err2 := read(full)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s of empty inputs (-) and of their defaults (+):\n%s", name, diff)
 		}
 	}
 }

@@ -4,27 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/org/deploy-action/internal/release"
 )
 
 // Remove takes away the preview of a pull request: its host name first, then what
 // runs, its folder and its port. One that is not there is no error: found is
-// false.
+// false, and so it is for one of another repository.
 func Remove(ctx context.Context, r Request, number int) (found bool, err error) {
 	w, err := begin(ctx, r)
 	if err != nil {
 		return false, err
 	}
 	defer w.end()
+	numbered := func(r Record) bool { return r.Number == number }
 	all, err := w.records(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, record := range all {
-		if record.Number == number {
-			return true, w.remove(ctx, []Record{record}, "")
-		}
+	own, others := w.part(all)
+	if i := slices.IndexFunc(own, numbered); i >= 0 {
+		return true, w.remove(ctx, own[i:i+1], "")
+	}
+	if i := slices.IndexFunc(others, numbered); i >= 0 && w.Repository == "" {
+		return false, w.foreign(others[i])
 	}
 	return false, nil
 }

@@ -24,11 +24,12 @@ import (
 
 // Request is what every command about previews needs.
 type Request struct {
-	Preview  *spec.Preview
-	Template string // text of the user's own template; empty: the built-in one
-	Holder   state.Holder
-	Machines func(context.Context, *spec.Server) (machine.Machine, error)
-	Tell     func(Step) // what was done, as it is done
+	Preview    *spec.Preview
+	Repository string // whose previews, as GitHub calls it: "owner/name"; empty: not known
+	Template   string // text of the user's own template; empty: the built-in one
+	Holder     state.Holder
+	Machines   func(context.Context, *spec.Server) (machine.Machine, error)
+	Tell       func(Step) // what was done, as it is done
 }
 
 // Step is something that was done about a preview.
@@ -48,16 +49,17 @@ const (
 
 // Record is what is known of a preview on its server.
 type Record struct {
-	Name     value.Name     `json:"name"`
-	Number   int            `json:"pull_request"`
-	Port     value.Port     `json:"port"`
-	Root     value.Path     `json:"root,omitempty"` // empty: nothing but the port was leased yet
-	Hostname value.Hostname `json:"hostname,omitempty"`
-	State    State          `json:"state"`
-	Release  string         `json:"release,omitempty"` // the last one that was healthy
-	Commit   string         `json:"commit,omitempty"`
-	Created  time.Time      `json:"created"`
-	Updated  time.Time      `json:"updated"` // by the last run that brought a release
+	Name       value.Name     `json:"name"`
+	Repository string         `json:"repository,omitempty"` // of the pull request; empty: of a run that did not know it
+	Number     int            `json:"pull_request"`
+	Port       value.Port     `json:"port"`
+	Root       value.Path     `json:"root,omitempty"` // empty: nothing but the port was leased yet
+	Hostname   value.Hostname `json:"hostname,omitempty"`
+	State      State          `json:"state"`
+	Release    string         `json:"release,omitempty"` // the last one that was healthy
+	Commit     string         `json:"commit,omitempty"`
+	Created    time.Time      `json:"created"`
+	Updated    time.Time      `json:"updated"` // by the last run that brought a release
 }
 
 // Expired reports whether nothing has come to a preview for longer than ttl.
@@ -79,7 +81,8 @@ func Check(p *spec.Preview) error {
 	return fmt.Errorf("%s:%d: preview %q is behind %s: previews need an nginx or a HAProxy, which can lead one host name after another to its own port", p.Proxy.Pos.File, p.Proxy.Pos.Line, p.Name, p.Proxy.Kind)
 }
 
-// List is what is known of all previews. Nothing is locked or changed.
+// List is what is known of the repository's previews, and of all where the
+// repository is not known. Nothing is locked or changed.
 func List(ctx context.Context, r Request) ([]Record, error) {
 	m, err := r.Machines(ctx, r.Preview.Server)
 	if err != nil {
@@ -89,7 +92,11 @@ func List(ctx context.Context, r Request) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Preview.Server.Name, err)
 	}
-	return records, nil
+	if r.Repository == "" {
+		return records, nil
+	}
+	own, _ := r.part(records)
+	return own, nil
 }
 
 // Operations are those that previews need on a machine beside those of a rollout.

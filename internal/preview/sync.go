@@ -18,7 +18,7 @@ type Synced struct {
 	Missing  []int    `json:"missing"` // open, and without a preview: only a run that has their release can bring them up
 }
 
-// Sync makes the previews on the server those of the open pull requests: removes
+// Sync makes the repository's previews those of its open pull requests: removes
 // those of others, those that are older than their time to live and those that
 // never came up, and repairs the rest. open is asked while the lock is held, so
 // that a preview that is brought up meanwhile is not taken for one too many.
@@ -35,7 +35,7 @@ func Sync(ctx context.Context, r Request, open func(context.Context) ([]int, err
 	return w.sync(ctx, numbers)
 }
 
-// Prune removes previews that are older than their time to live, and what an
+// Prune removes the repository's previews that are older than their time to live, and what an
 // interrupted removal has left.
 func Prune(ctx context.Context, r Request) (Synced, error) {
 	w, err := begin(ctx, r)
@@ -47,6 +47,7 @@ func Prune(ctx context.Context, r Request) (Synced, error) {
 	if err != nil {
 		return Synced{}, err
 	}
+	all = w.mine(all)
 	var numbers []int
 	for _, record := range all {
 		numbers = append(numbers, record.Number)
@@ -61,10 +62,11 @@ func (w *work) sync(ctx context.Context, open []int) (Synced, error) {
 	if err != nil {
 		return s, err
 	}
-	left := w.leave(ctx, all, open, &s)
+	left := w.leave(ctx, w.mine(all), open, &s)
 	if all, err = w.records(ctx); err != nil {
 		return s, errors.Join(left, err)
 	}
+	all, _ = w.part(all)
 	errs := []error{left}
 	if len(all) > 0 {
 		errs = append(errs, w.serveDomain(ctx))

@@ -47,17 +47,24 @@ func Bring(ctx context.Context, r Request, c Change) (Record, error) {
 
 // place finds the preview of a pull request, or leases a port for a new one.
 // What an interrupted removal has left, or stands where the spec has it no more,
-// is removed first.
+// is removed first. A block that another repository has previews of is refused.
 func (w *work) place(ctx context.Context, c Change) (*preview, error) {
 	wanted, err := w.Preview.Of(c.Number, w.Preview.Ports[0])
 	if err != nil {
 		return nil, err
 	}
+	all, err := w.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, others := w.part(all); len(others) > 0 {
+		return nil, w.foreign(others[0])
+	}
 	for {
 		now := time.Now().UTC()
 		record, err := perform(ctx, w, w.app, lease, leasing{
 			Dir: w.dir(), Ports: w.Preview.Ports, Max: w.Preview.Max,
-			Record: Record{Name: wanted.Name, Number: c.Number, State: Coming, Created: now, Updated: now},
+			Record: Record{Name: wanted.Name, Repository: w.Repository, Number: c.Number, State: Coming, Created: now, Updated: now},
 		})
 		if err != nil {
 			return nil, err
@@ -89,6 +96,7 @@ func (w *work) moved(p *preview) bool {
 func (w *work) bring(ctx context.Context, p *preview, c Change) (Record, error) {
 	former := p.Release
 	p.State, p.Commit, p.Updated = Coming, c.Commit, time.Now().UTC()
+	p.Repository = w.Repository
 	if err := w.note(ctx, p.Record); err != nil {
 		return p.Record, w.settle(ctx, p, former, err)
 	}

@@ -121,6 +121,8 @@ type world struct {
 	preview *spec.Preview
 	from    value.Port
 
+	repository string // whose runs the requests are of
+
 	mu     sync.Mutex
 	steps  []string
 	agents map[machine.Machine]*exec.Cmd
@@ -209,7 +211,7 @@ func (w *world) kill(m machine.Machine) {
 
 func (w *world) request(m machine.Machine, run string) Request {
 	return Request{
-		Preview: w.preview, Holder: state.Holder{Run: run, Since: time.Now()},
+		Preview: w.preview, Repository: w.repository, Holder: state.Holder{Run: run, Since: time.Now()},
 		Machines: func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil },
 		Tell: func(s Step) {
 			w.mu.Lock()

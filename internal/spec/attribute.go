@@ -35,7 +35,7 @@ func (b *body) command(name string) string { return b.commandAs(name, shell) }
 
 // journalled reads a command that the journal of a switch has too, on a server's
 // disk, for an agent that is left alone.
-func (b *body) journalled(name string) string { return b.commandAs(name, plain) }
+func (b *body) journalled(name string) string { return b.commandAs(name, onDisk) }
 
 func (b *body) commandAs(name string, u use) string {
 	s, ok := b.text(name, u)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -20,13 +21,17 @@ const (
 )
 
 // use says which marked values may stand in a place.
-type use struct{ untrusted, sensitive bool }
+type use struct {
+	untrusted, sensitive bool
+	instead              string // where a sensitive one may not: the way out, if it is not passOn
+}
 
 var (
-	plain = use{}                                 // structure, paths, names: what reaches disks and configurations
-	shell = use{sensitive: true}                  // commands
-	login = use{sensitive: true}                  // how a server is logged in to
-	data  = use{sensitive: true, untrusted: true} // what is passed on as data, or only asked about
+	plain  = use{}                                 // structure, paths, names: what reaches disks and configurations
+	onDisk = use{instead: readThere}               // commands that a server's disk has too
+	shell  = use{sensitive: true}                  // commands
+	login  = use{sensitive: true}                  // how a server is logged in to
+	data   = use{sensitive: true, untrusted: true} // what is passed on as data, or only asked about
 )
 
 // value evaluates e. It has no value where that failed, which is then reported,
@@ -50,7 +55,7 @@ func (b *body) unmarked(e hclsyntax.Expression, u use) (cty.Value, bool) {
 		return cty.DynamicVal, false
 	}
 	if _, bad := marks[sensitive]; bad && !u.sensitive {
-		b.refuse(e, sensitive, "Sensitive value", sensitiveDetail)
+		b.refuse(e, sensitive, "Sensitive value", sensitiveDetail+cmp.Or(u.instead, passOn))
 		return cty.DynamicVal, false
 	}
 	return clean, true
@@ -59,7 +64,9 @@ func (b *body) unmarked(e hclsyntax.Expression, u use) (cty.Value, bool) {
 // The words for marked values where they must not stand.
 const (
 	untrustedDetail = "%s is text that whoever opens a pull request can write, and here it would become code or configuration. The way in is as data: env = { TITLE = github.title } in a stage, then \"$TITLE\" in its command."
-	sensitiveDetail = "%s is sensitive, and here it would be written to a server's disk or be shown. Pass it to a command: env = { TOKEN = … }."
+	sensitiveDetail = "%s is sensitive, and here it would be written to a server's disk or be shown. "
+	passOn          = "Pass it to a command: env = { TOKEN = … }."
+	readThere       = "Have the command read it from a file on the proxy's server."
 )
 
 // refuse reports every reference in e that brings the mark.
