@@ -4,17 +4,13 @@ WORKDIR /src
 # All in one step: where the source brings vendor/, nothing is downloaded.
 COPY . .
 ARG VERSION=
-# Agents for servers of another architecture: one that was built into agents/ before
-# is taken as it is.
-RUN set -e; mkdir -p agents; own=$(go env GOARCH); \
-    for arch in amd64 arm64; do \
-        agent=agents/turnout-linux-$arch; \
-        test -e $agent || CGO_ENABLED=0 GOARCH=$arch go build -trimpath -buildvcs=false \
-            -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/cli.version=$VERSION}" -o $agent ./cmd/turnout; \
-    done; \
-    mv agents/turnout-linux-$own /turnout; mv agents /agents
+RUN set -e; \
+    build() { CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+        -ldflags "-s -w ${VERSION:+-X github.com/org/deploy-action/internal/version.Number=$VERSION}" -o "$1" "$2"; }; \
+    build /turnout ./cmd/turnout; \
+    for arch in amd64 arm64; do GOARCH=$arch build /agents/turnout-agent-linux-$arch ./cmd/turnout-agent; done
 
-# Packed, as few runs meet such a server: turnout unpacks one when it has to.
+# Packed: turnout unpacks what its servers need.
 FROM debian:bookworm-slim AS agents
 RUN apt-get update && apt-get install --yes --no-install-recommends zstd
 LABEL stage=turnout-build

@@ -2,7 +2,7 @@
 # make test   everything, with real proxies, a real container engine and act
 # make soak   the long proofs: many switches under load, fuzzing for minutes
 # make bench  speed, beside peers where they are there
-# make build  bin/turnout
+# make build  bin/turnout, and the agent that it puts on servers beside it
 # make release-snapshot  what a release consists of, in dist/upload
 
 PROXY ?= nginx
@@ -40,6 +40,7 @@ proofs := TestCrashes|TestSleepers|TestKilledAnywhere|TestSickDisks|TestCutOff|T
 
 build:
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/turnout ./cmd/turnout
+	@CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w" -o bin/turnout-agent-linux-$$(go env GOARCH) ./cmd/turnout-agent
 
 demo: build
 	@scripts/need.sh $(PROXY) git bash curl

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,12 +24,15 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
-// turnout is the binary, built once for all examples.
+// turnout is the binary, built once for all examples, with the agent for servers beside
+// it.
 var turnout = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(built, "turnout")
-	out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "../cmd/turnout").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
+	for to, program := range map[string]string{path: "../cmd/turnout", path + "-agent-linux-" + runtime.GOARCH: "../cmd/turnout-agent"} {
+		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", to, program).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("%w\n%s", err, out)
+		}
 	}
 	return path, nil
 })

@@ -11,6 +11,8 @@
 set -euo pipefail
 cd "$(git rev-parse --show-toplevel)"
 
+binaries=(turnout-{linux,darwin}-{amd64,arm64} turnout-agent-linux-{amd64,arm64})
+
 fail() {
   echo "release.sh: $*" >&2
   exit 1
@@ -18,7 +20,7 @@ fail() {
 
 check() {
   [[ $1 =~ ^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$ ]] || fail "\"$1\" is no version such as 1.2.3 or 1.2.3-rc.1"
-  grep -q "^	version = \"$1\"\$" internal/cli/version.go || fail "internal/cli/version.go has another version than $1"
+  grep -q "^	Number = \"$1\"\$" internal/version/version.go || fail "internal/version/version.go has another version than $1"
   [[ -n $(notes "$1") ]] || fail "CHANGELOG.md has no section \"## $1\", or nothing in it; is it still marked as unreleased?"
   ! git rev-parse --quiet --verify "refs/tags/v$1" >/dev/null || fail "the tag v$1 is there already"
   [[ -z $(git status --porcelain) ]] || fail "there are changes that are not committed"
@@ -29,10 +31,11 @@ notes() {
 }
 
 collect() {
-  local platform
+  local name program
   mkdir -p dist/upload
-  for platform in {linux,darwin}-{amd64,arm64}; do
-    cp dist/turnout_"${platform/-/_}"_*/turnout "dist/upload/turnout-$platform"
+  for name in "${binaries[@]}"; do
+    program=${name%-*-*}
+    cp dist/"$program"_"$(tr - _ <<<"${name#"$program-"}")"_*/"$program" "dist/upload/$name"
   done
   cp dist/checksums.txt dist/*.cdx.json dist/upload/
   (cd dist/upload && sha256sum --check --strict checksums.txt)
@@ -42,7 +45,7 @@ tag() {
   local version=$1 image=$2 sums=$3 name
   check "$version"
   [[ $image =~ ^[a-z0-9./-]+@sha256:[0-9a-f]{64}$ ]] || fail "\"$image\" is no image by its digest"
-  for name in turnout-{linux,darwin}-{amd64,arm64}; do
+  for name in "${binaries[@]}"; do
     grep -E "^[0-9a-f]{64}  $name\$" "$sums" || fail "$sums names no $name"
   done >setup/checksums.txt
   echo "$version" >setup/version

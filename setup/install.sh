@@ -105,9 +105,8 @@ else
 fi
 
 put "turnout-$platform" turnout
-# Agents for servers that are not of this runner's kind.
-for server in linux-amd64 linux-arm64; do
-  [[ $server == "$platform" ]] || put "turnout-$server" "turnout-$server"
+for agent in turnout-agent-linux-amd64 turnout-agent-linux-arm64; do
+  put "$agent" "$agent"
 done
 
 "$cache/turnout" version

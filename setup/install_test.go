@@ -28,7 +28,7 @@ type release struct {
 	serve func(w http.ResponseWriter, name string, times int) bool // true: it has answered
 }
 
-var assets = []string{"turnout-linux-amd64", "turnout-linux-arm64", "turnout-darwin-amd64", "turnout-darwin-arm64"}
+var assets = []string{"turnout-linux-amd64", "turnout-linux-arm64", "turnout-darwin-amd64", "turnout-darwin-arm64", "turnout-agent-linux-amd64", "turnout-agent-linux-arm64"}
 
 func newRelease(t *testing.T) *release {
 	t.Helper()
@@ -150,8 +150,8 @@ func (n *runner) installed(want string) {
 	if err != nil || string(out) != want+"\n" {
 		n.t.Errorf("turnout says %q (%v), want %q", out, err, want)
 	}
-	for _, agent := range []string{"turnout-linux-amd64", "turnout-linux-arm64"} {
-		if agent != want && read(n.t, filepath.Join(dir, agent)) == "" {
+	for _, agent := range []string{"turnout-agent-linux-amd64", "turnout-agent-linux-arm64"} {
+		if read(n.t, filepath.Join(dir, agent)) == "" {
 			n.t.Errorf("%s is not beside turnout", agent)
 		}
 	}
@@ -210,7 +210,7 @@ func TestOwnVersion(t *testing.T) {
 		n.write("path", "", 0o644)
 		n.write("output", "", 0o644)
 	}
-	if want := map[string]int{"turnout-linux-amd64": 1, "turnout-linux-arm64": 1}; fmt.Sprint(r.downloads()) != fmt.Sprint(want) {
+	if want := map[string]int{"turnout-linux-amd64": 1, "turnout-agent-linux-amd64": 1, "turnout-agent-linux-arm64": 1}; fmt.Sprint(r.downloads()) != fmt.Sprint(want) {
 		t.Errorf("downloads %v, want %v", r.downloads(), want)
 	}
 	if log := read(t, n.path("gh.log")); log != "" {
@@ -228,7 +228,7 @@ func TestOtherVersion(t *testing.T) {
 	n.env["SETUP_VERSION"] = "v1.2.3"
 	n.installed("turnout-linux-amd64")
 	const verify = "--repo org/deploy-action --signer-workflow org/deploy-action/.github/workflows/release.yml"
-	if log := read(t, n.path("gh.log")); strings.Count(log, verify) != 2 {
+	if log := read(t, n.path("gh.log")); strings.Count(log, verify) != 3 {
 		t.Errorf("attestations: %s", log)
 	}
 

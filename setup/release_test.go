@@ -19,10 +19,10 @@ type repository struct {
 func newRepository(t *testing.T) *repository {
 	t.Helper()
 	r := &repository{t: t, dir: t.TempDir()}
-	for _, name := range []string{"action.yml", "internal/cli/version.go", "scripts/release.sh", "setup/action.yml", "setup/install.sh"} {
+	for _, name := range []string{"action.yml", "internal/version/version.go", "scripts/release.sh", "setup/action.yml", "setup/install.sh"} {
 		r.write(name, read(t, "../"+name))
 	}
-	r.write("internal/cli/version.go", "package cli\n\nvar (\n\tversion = \"1.2.3\"\n)\n")
+	r.write("internal/version/version.go", "package version\n\nvar (\n\tNumber = \"1.2.3\"\n)\n")
 	r.write("CHANGELOG.md", "# Changelog\n\n## 1.3.0 (unreleased)\n\n- Later.\n\n## 1.2.3\n\n- New.\n\n- More.\n\n## 1.2.2\n\n- Old.\n")
 	r.must("git", "init", "--quiet", "--initial-branch=main")
 	r.must("git", "config", "user.name", "t")
@@ -108,7 +108,7 @@ func TestNoRelease(t *testing.T) {
 	r := newRepository(t)
 	for version, why := range map[string]string{
 		"v1.2.3": "is no version", "1.2": "is no version", "1.2.3; rm -rf /": "is no version", "01.2.3": "is no version",
-		"1.2.4": "internal/cli/version.go has another version",
+		"1.2.4": "internal/version/version.go has another version",
 	} {
 		r.refuses(why, "check", version)
 	}

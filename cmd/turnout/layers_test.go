@@ -13,7 +13,7 @@ const module = "github.com/org/deploy-action/"
 
 var (
 	layerRow  = regexp.MustCompile("(?m)^\\| ([0-9]) \\| (`[^|]*) \\|")
-	layerName = regexp.MustCompile("`([a-z0-9/]+)`")
+	layerName = regexp.MustCompile("`([a-z0-9/-]+)`")
 )
 
 // layers are the packages of docs/architecture.md with their levels.
@@ -65,6 +65,25 @@ func TestImportsOnlyGoDown(t *testing.T) {
 			case strings.Contains(other, "hashicorp/hcl") && name != "internal/spec":
 				t.Errorf("%s imports %s: nothing after spec knows HCL", name, other)
 			}
+		}
+	}
+}
+
+// notForAgents are libraries that an agent has no use for: each costs every start on
+// every server.
+var notForAgents = regexp.MustCompile(`hashicorp/hcl|aws/|urfave/|zclconf/|x/crypto/|html/template|go-cmp|go-udiff`)
+
+// TestAgentsLoadLittle holds turnout-agent to what it is there for.
+func TestAgentsLoadLittle(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "./cmd/turnout-agent")
+	list.Dir = "../.."
+	output, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(output)) {
+		if !strings.HasPrefix(name, "vendor/") && notForAgents.MatchString(name) {
+			t.Errorf("turnout-agent loads %s", name)
 		}
 	}
 }

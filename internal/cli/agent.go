@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/agent"
+	"github.com/org/deploy-action/internal/elb/client"
 	"github.com/org/deploy-action/internal/machine"
-	"github.com/org/deploy-action/internal/metrics"
-	"github.com/org/deploy-action/internal/preview"
-	"github.com/org/deploy-action/internal/rollout"
-	"github.com/org/deploy-action/internal/ssh"
+	"github.com/org/deploy-action/internal/operations"
+	"github.com/org/deploy-action/internal/proxy"
 )
 
 const agentHelp = `Usage: turnout agent [options]
@@ -43,7 +42,7 @@ func (a *app) agentCommand() *cli.Command {
 				return err
 			}
 			if hash := c.String("install"); hash != "" {
-				return ssh.Install(self, hash)
+				return agent.Install(self, hash)
 			}
 			if c.Duration("lease") <= 0 {
 				return &usageError{fmt.Errorf("-lease %s: must be more than nothing", c.Duration("lease"))}
@@ -70,15 +69,9 @@ func (a *app) agent(ctx context.Context, self string, lease time.Duration) error
 	if a.env.System != "linux" {
 		return fmt.Errorf("agent: this is %s, and only a server with Linux can have one", a.env.System)
 	}
-	ssh.Used(self)
-	return machine.Agent{Lease: lease, Handlers: operations()}.Serve(ctx, a.env.Stdin, a.env.Stdout)
-}
-
-// operations are all that an agent performs.
-func operations() []machine.Handler {
-	return append(slices.Concat(rollout.Operations(), preview.Operations()),
-		machine.Handle(ssh.Describe(version)), machine.Handle(metrics.New()),
-		machine.Handle(machine.Run), machine.Handle(machine.ReadFile),
-		machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
-	)
+	session := machine.NewSession()
+	if err := proxy.Balancing(session, client.Connect); err != nil {
+		return err
+	}
+	return operations.Agent(self, lease, session).Serve(ctx, a.env.Stdin, a.env.Stdout)
 }

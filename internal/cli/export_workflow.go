@@ -17,6 +17,7 @@ import (
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/version"
 	"github.com/org/deploy-action/internal/workflow"
 )
 
@@ -80,7 +81,7 @@ func (a *app) workflow(c *cli.Command) ([]byte, *plan.Plan, error) {
 	}
 	text, problems := workflow.Write(s, p, workflow.Options{
 		Command: "turnout export workflow " + p.Pipeline, Args: specArgs(c), Branch: c.String("branch"),
-		RunsOn: runsOn(c), Settings: settings(read), Version: "v" + strings.SplitN(version, ".", 2)[0],
+		RunsOn: runsOn(c), Settings: settings(read), Version: "v" + strings.SplitN(version.Number, ".", 2)[0],
 	})
 	return text, p, a.tell(problems)
 }

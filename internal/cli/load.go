@@ -11,6 +11,7 @@ import (
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/secret"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/version"
 )
 
 // specFlags are those of every command that reads a spec.
@@ -48,7 +49,7 @@ func (a *app) loadAs(c *cli.Command, options spec.Options) (*spec.Spec, error) {
 	}
 	vars = append(a.preset(), vars...)
 	options.Vars, options.Dir, options.GitHub = vars, a.dir, a.githubContext()
-	options.Version, options.CPUs = version, runtime.NumCPU()
+	options.Version, options.CPUs = version.Number, runtime.NumCPU()
 	if options.Getenv == nil {
 		options.Getenv = a.env.Getenv
 	}

@@ -12,13 +12,16 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/org/deploy-action/internal/elb/client"
 	"github.com/org/deploy-action/internal/github"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/plan"
+	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/ssh"
+	"github.com/org/deploy-action/internal/version"
 )
 
 // machines are the machines of one command, one session each.
@@ -34,7 +37,7 @@ type machines struct {
 }
 
 func (a *app) newMachines() *machines {
-	o := ssh.Options{AuthSock: a.env.Getenv("SSH_AUTH_SOCK"), Version: version}
+	o := ssh.Options{AuthSock: a.env.Getenv("SSH_AUTH_SOCK"), Version: version.Number}
 	o.Program, _ = os.Executable() // without it, the first upload says what is missing
 	if me, err := user.Current(); err == nil {
 		o.User = me.Username
@@ -42,7 +45,9 @@ func (a *app) newMachines() *machines {
 	if !github.IsEntrypoint(a.env.Args[0]) { // a container action's home is nobody's
 		o.Home = a.env.Getenv("HOME")
 	}
-	return &machines{local: machine.NewLocal("local"), remote: ssh.New(o), measure: metrics.New(), agent: a.agentHere}
+	local := machine.NewLocal("local")
+	_ = proxy.Balancing(local.Session(), client.Connect) // nothing was kept before
+	return &machines{local: local, remote: ssh.New(o), measure: metrics.New(), agent: a.agentHere}
 }
 
 // Get returns the session with a server's machine, opened when it is first asked

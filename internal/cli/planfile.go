@@ -18,6 +18,7 @@ import (
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/plan"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/version"
 )
 
 // planSuffix tells a plan's file from the name of a pipeline, which has no dot.
@@ -35,7 +36,7 @@ func (a *app) savePlan(c *cli.Command, s *spec.Spec, p *plan.Plan, out string) e
 	if err != nil {
 		return err
 	}
-	file := plan.Saved{Turnout: version, Made: time.Now().UTC().Truncate(time.Second), Plan: text}
+	file := plan.Saved{Turnout: version.Number, Made: time.Now().UTC().Truncate(time.Second), Plan: text}
 	if file.Spec, err = a.specSum(s); err != nil {
 		return err
 	}
@@ -141,8 +142,8 @@ func (a *app) readPlan(file string) error {
 	if err != nil {
 		return err
 	}
-	if read.Turnout != version {
-		return fmt.Errorf("was made by turnout %s, and this is %s: plan again", read.Turnout, version)
+	if read.Turnout != version.Number {
+		return fmt.Errorf("was made by turnout %s, and this is %s: plan again", read.Turnout, version.Number)
 	}
 	a.saved = &saved{read, file}
 	return nil

@@ -27,7 +27,7 @@ func (p *previews) up(ctx context.Context) error {
 	target := github.Target{Name: p.Preview.NameOf(number), Transient: true}
 	p.api().Deploy(target, github.Status{State: github.InProgress})
 	record, err := preview.Bring(ctx, p.Request, preview.Change{Number: number, Release: p.abs(path), Commit: p.Holder.Commit})
-	status, outcome := github.Status{State: github.Live, Release: record.Release, URL: record.URL(p.Preview)}, "succeeded"
+	status, outcome := github.Status{State: github.Live, Release: record.Release, URL: preview.URL(p.Preview, record)}, "succeeded"
 	switch {
 	case preview.Stranded(err):
 		status, outcome = github.Status{State: github.Broken}, "stranded"
@@ -134,7 +134,7 @@ func (p *previews) list(ctx context.Context) error {
 	all := []listed{}
 	now := time.Now()
 	for _, r := range records {
-		all = append(all, listed{Record: r, URL: r.URL(p.Preview), Expired: r.Expired(p.Preview.TTL, now)})
+		all = append(all, listed{Record: r, URL: preview.URL(p.Preview, r), Expired: r.Expired(p.Preview.TTL, now)})
 	}
 	if p.Bool("json") {
 		return writeIndented(p.stdout, all)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/org/deploy-action/internal/agent"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/metrics"
 	"github.com/org/deploy-action/internal/spec"
@@ -183,19 +184,19 @@ func (c *checked) compare(asked, clock time.Time) {
 	}
 }
 
-func (m *machines) describe(ctx context.Context, server *spec.Server, c *checked) (ssh.About, error) {
+func (m *machines) describe(ctx context.Context, server *spec.Server, c *checked) (agent.About, error) {
 	if server.Connection != spec.Local {
 		to, err := m.remote.Destination(server)
 		if err != nil {
-			return ssh.About{}, err
+			return agent.About{}, err
 		}
 		c.Address, c.User, c.Via = to.Address, to.User, to.Via
 	}
 	at, err := m.Get(ctx, server)
 	if err != nil {
-		return ssh.About{}, err
+		return agent.About{}, err
 	}
-	return ssh.Describe(version).On(ctx, at, machine.None{})
+	return agent.Describe.On(ctx, at, machine.None{})
 }
 
 func (a *app) writeChecked(all []checked, asJSON bool) error {

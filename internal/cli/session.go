@@ -22,6 +22,7 @@ import (
 	"github.com/org/deploy-action/internal/report"
 	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
+	"github.com/org/deploy-action/internal/version"
 )
 
 // runsDir is where runs leave their report, logs and events, below the working
@@ -75,7 +76,7 @@ func (a *app) newRun(c *cli.Command, p *plan.Plan) (*run, error) {
 func (a *app) about(command string, p *plan.Plan, began time.Time) event.Run {
 	about := event.Run{
 		ID: runID(began), Command: command, Spec: p.Spec, Pipeline: p.Pipeline,
-		Version: version, MaxParallel: p.MaxParallel, Stages: stages(p),
+		Version: version.Number, MaxParallel: p.MaxParallel, Stages: stages(p),
 	}
 	about.Actor = a.actor()
 	if a.actions != nil {

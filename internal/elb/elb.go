@@ -1,6 +1,6 @@
-// Package elb has an AWS Application Load Balancer send the requests of one
-// listener or rule to either of two target groups, or to both by weight. It speaks
-// the API of Elastic Load Balancing V2; nobody above sees a type of AWS.
+// Package elb is what an AWS Application Load Balancer is to turnout: one listener or
+// rule has its requests sent to either of two target groups, or to both by weight.
+// Nobody sees a type of AWS but the package client below, which makes the calls.
 //
 // What decides is the forward action, replaced as a whole by one call. What turnout
 // has to remember is in tags of the same listener or rule. The calls of one
@@ -10,13 +10,8 @@ package elb
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/org/deploy-action/internal/value"
 )
@@ -62,56 +57,73 @@ func (b Balancer) Validate() error {
 	return err
 }
 
-const (
-	// callTime bounds one try of a call; AWS mostly answers within 200 ms.
-	callTime = 5 * time.Second
-
-	// attempts and longestWait are for calls that AWS throttles or does not answer.
-	attempts    = 6
-	longestWait = time.Second
-)
-
-// Client calls the API for one balancer. It is used by several goroutines at once.
-type Client struct {
-	Balancer
-	api *api.Client
+// API is what a balancer can be asked and told.
+type API interface {
+	// State reads everything.
+	State(context.Context) (State, error)
+	// Tags reads turnout's tags of the listener or rule, without TagPrefix.
+	Tags(context.Context) (map[string]string, error)
+	// Mark writes tags, by names without TagPrefix, and leaves the others alone. It
+	// returns once the API answers with them.
+	Mark(ctx context.Context, tags map[string]string) error
+	// Route replaces the forward action by one that parts requests so. It returns once
+	// the API answers with it, or with an error: then either may be in force.
+	Route(context.Context, Split) error
+	// Register adds targets to a slot's group; those that are in it stay as they are.
+	Register(ctx context.Context, slot value.Name, targets []Target) error
+	// Deregister takes targets out of a slot's group. AWS lets requests under way end.
+	Deregister(ctx context.Context, slot value.Name, targets []Target) error
+	// AwaitHealthy waits until all of these targets of a slot are healthy, or any of
+	// them where anyOf is set. The error says how each of them is.
+	AwaitHealthy(ctx context.Context, slot value.Name, targets []Target, anyOf bool) error
+	io.Closer
 }
 
-// credentialsTime bounds the search for credentials; the last place to look, the
-// metadata of an instance, is a network call.
-const credentialsTime = 10 * time.Second
+// Connect finds credentials and returns the API of a balancer. What makes the calls is
+// handed in from above, so that a program without AWS's library can be built: it is
+// most of what an agent would take to start.
+type Connect func(context.Context, Balancer) (API, error)
 
-// New finds credentials as every program for AWS does: the environment, the shared
-// files, a web identity, the role of the container or the instance.
-func New(ctx context.Context, b Balancer) (*Client, error) {
-	if err := b.Validate(); err != nil {
-		return nil, err
+// State is what a balancer does.
+type State struct {
+	Split    Split
+	Groups   map[value.Name]Group // by slot
+	Tags     map[string]string    // turnout's, without TagPrefix
+	Entrance Entrance
+}
+
+// Entrance is where clients come in.
+type Entrance struct {
+	Host string // DNS name of the load balancer
+	Port value.Port
+	TLS  bool
+	// Login says that an action before the forward one authenticates: a request
+	// without a session does not get to a slot.
+	Login bool
+}
+
+// TagPrefix begins the names of turnout's tags.
+const TagPrefix = "turnout:"
+
+// Split is how a forward action parts requests between the groups of the slots.
+type Split struct {
+	// Weights are whole numbers from 0 to 999, by slot. A slot gets its weight of
+	// their sum; 0 is none at all. One that is absent is not in the action.
+	Weights map[value.Name]int `json:"weights"`
+	// Sticky is for how long a client stays with the group it was sent to first; 0:
+	// every request is parted anew.
+	Sticky time.Duration `json:"sticky_ns,omitempty"`
+}
+
+// Equal reports whether two splits are the same.
+func (s Split) Equal(other Split) bool {
+	if s.Sticky != other.Sticky || len(s.Weights) != len(other.Weights) {
+		return false
 	}
-	found, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(b.Resource.Region()),
-		config.WithRetryer(patient),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTime)))
-	if err != nil {
-		return nil, fmt.Errorf("settings of AWS: %w", err)
-	}
-	limited, stop := context.WithTimeout(ctx, credentialsTime)
-	defer stop()
-	if _, err := found.Credentials.Retrieve(limited); err != nil {
-		return nil, fmt.Errorf("no AWS credentials here: %w; give the job some, by aws-actions/configure-aws-credentials or the variables AWS_…, or name in servers one whose instance has a role", err)
-	}
-	return &Client{Balancer: b, api: api.NewFromConfig(found, func(o *api.Options) {
-		if b.Endpoint != "" {
-			o.BaseEndpoint = aws.String(b.Endpoint)
+	for slot, weight := range s.Weights {
+		if w, in := other.Weights[slot]; !in || w != weight {
+			return false
 		}
-	})}, nil
-}
-
-// Close does nothing: a client holds nothing that would have to be given back.
-func (c *Client) Close() error { return nil }
-
-// patient tries again what is throttled or not answered, at ever longer distances.
-// It is not the library's adaptive mode: that holds up all calls to come after one
-// that was throttled, by seconds, and the way back has few.
-func patient() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, longestWait })
+	}
+	return true
 }

@@ -42,8 +42,10 @@ func Handle[Req, Res any](op Op[Req, Res]) Handler {
 
 // Agent performs operations for a client.
 type Agent struct {
+	Version  string        // of turnout; the greeting has it
 	Lease    time.Duration // how long the client may be silent; 0: DefaultLease
 	Handlers []Handler
+	Session  *Session // nil: one that keeps nothing yet
 }
 
 // Serve performs the agent's operations for the client at the other end of in and
@@ -59,7 +61,7 @@ func (a Agent) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer cancel()
 	defer outlivePipe()()
 	s := &server{
-		lease: lease, out: &frameWriter{w: out}, session: NewSession(),
+		version: a.Version, lease: lease, out: &frameWriter{w: out}, session: cmp.Or(a.Session, NewSession()),
 		handlers: make(map[string]Handler), running: make(map[uint32]*performance),
 	}
 	for _, h := range a.Handlers {
@@ -93,6 +95,7 @@ func outlivePipe() (restore func()) {
 
 // server is the agent's side of a connection.
 type server struct {
+	version  string
 	lease    time.Duration
 	out      *frameWriter
 	session  *Session
@@ -113,7 +116,7 @@ type performance struct {
 }
 
 func (s *server) listen(ctx context.Context, from io.Reader) error {
-	if err := s.out.write(message(frameHello, 0, greeting{Version: protocolVersion, Lease: s.lease})); err != nil {
+	if err := s.out.write(message(frameHello, 0, greeting{Version: protocolVersion, Turnout: s.version, Lease: s.lease})); err != nil {
 		return fmt.Errorf("agent: greet: %w", err)
 	}
 	in := bufio.NewReaderSize(from, 2*maxChunk)

@@ -45,7 +45,8 @@ const headSize = 9
 
 // greeting is the body of a hello.
 type greeting struct {
-	Version int           `json:"version"`
+	Version int           `json:"version"`            // of the protocol
+	Turnout string        `json:"turnout,omitempty"`  // version of the program
 	Lease   time.Duration `json:"lease_ns,omitempty"` // how soon the client has to be heard again; absent: DefaultLease
 }
 

@@ -16,6 +16,9 @@ type Local struct {
 // NewLocal returns the machine that runs turnout under the name the spec gives it.
 func NewLocal(name string) *Local { return &Local{name: name, session: NewSession()} }
 
+// Session is what operations keep on this machine.
+func (l *Local) Session() *Session { return l.session }
+
 // Name is the name given to NewLocal.
 func (l *Local) Name() string { return l.name }
 

@@ -1,6 +1,6 @@
 // Package machine performs operations on a machine. Every operation is written
 // once, as a Go function, and runs on the machine it is about: in-process on the
-// machine that runs turnout, through the agent (the same binary) on another.
+// machine that runs turnout, through an agent (the same functions) on another.
 package machine
 
 import (

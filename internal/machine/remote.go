@@ -9,7 +9,6 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // ErrLost is the connection to an agent that ended while it was needed. What the
@@ -23,7 +22,8 @@ type Remote struct {
 	out  *frameWriter
 	done chan struct{} // closed when the agent says no more
 
-	broken atomic.Bool // a call was lost
+	turnout string      // version of the agent's program; fixed once it has greeted
+	broken  atomic.Bool // a call was lost
 
 	mu    sync.Mutex
 	last  uint32
@@ -50,10 +50,11 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 	in := bufio.NewReaderSize(from, 2*maxChunk)
 	greeted := make(chan error, 1)
 	go func() {
-		lease, err := greet(in)
+		hello, err := greet(in)
+		r.turnout = hello.Turnout
 		greeted <- err
 		if err == nil {
-			go r.beat(lease)
+			go r.beat(hello.Lease)
 			r.listen(in)
 		}
 	}()
@@ -68,24 +69,27 @@ func Dial(ctx context.Context, name string, from io.Reader, to io.WriteCloser) (
 	}
 }
 
-// greet reads the agent's greeting and returns its lease.
-func greet(from io.Reader) (time.Duration, error) {
+// greet reads the agent's greeting.
+func greet(from io.Reader) (greeting, error) {
 	f, err := readFrame(from)
 	if err != nil {
-		return 0, fmt.Errorf("no greeting: %w", err)
+		return greeting{}, fmt.Errorf("no greeting: %w", err)
 	}
 	var hello greeting
 	if err := json.Unmarshal(f.Body, &hello); err != nil || f.Kind != frameHello {
-		return 0, fmt.Errorf("no greeting, but %q", f.Body)
+		return greeting{}, fmt.Errorf("no greeting, but %q", f.Body)
 	}
 	if hello.Version != protocolVersion {
-		return 0, fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", hello.Version, protocolVersion)
+		return greeting{}, fmt.Errorf("speaks version %d of the protocol, this turnout version %d: install the same version on both", hello.Version, protocolVersion)
 	}
 	if hello.Lease <= 0 {
 		hello.Lease = DefaultLease
 	}
-	return hello.Lease, nil
+	return hello, nil
 }
+
+// Turnout is the version of turnout that the agent is of; empty where it did not say.
+func (r *Remote) Turnout() string { return r.turnout }
 
 // Name is the name given to Dial.
 func (r *Remote) Name() string { return r.name }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/release"
 )
 
@@ -34,14 +35,14 @@ func Remove(ctx context.Context, r Request, number int) (found bool, err error) 
 }
 
 func (w *work) records(ctx context.Context) ([]Record, error) {
-	all, err := Records.On(ctx, w.app.machine, w.dir())
+	all, err := register.All.On(ctx, w.app.machine, w.dir())
 	return all, w.app.named(err)
 }
 
 // remove takes previews away. That one can't be is no reason to leave the others.
 func (w *work) remove(ctx context.Context, records []Record, why string) error {
 	for i := range records {
-		records[i].State = Going
+		records[i].State = register.Going
 		if err := w.note(ctx, records[i]); err != nil {
 			return err
 		}
@@ -77,6 +78,6 @@ func (w *work) clear(ctx context.Context, r Record) error {
 			return err
 		}
 	}
-	_, err := perform(ctx, w, w.app, forget, noting{w.dir(), r})
+	_, err := perform(ctx, w, w.app, register.Forget, register.Noting{Dir: w.dir(), Record: r})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/proxy"
 )
 
@@ -22,7 +23,7 @@ func TestRepositoriesOfOneBlockName(t *testing.T) {
 	if two.Repository != "org/shop" {
 		t.Errorf("record: %+v", two)
 	}
-	two.State = Coming // so that who repairs it is seen
+	two.State = register.Coming // so that who repairs it is seen
 	w.write(two)
 
 	ttl := w.preview.TTL
@@ -74,7 +75,7 @@ func TestRecordsOfNoRepository(t *testing.T) {
 	w := newWorld(t, proxy.NGINX)
 	m := w.agent()
 	two := w.mustBring(m, 2, "two")
-	w.write(Record{Name: "shop-pr-1", Number: 1, Port: two.Port + 1, State: Coming})
+	w.write(Record{Name: "shop-pr-1", Number: 1, Port: two.Port + 1, State: register.Coming})
 	w.repository = "org/shop"
 	if all, err := List(t.Context(), w.request(m, "list")); err != nil || len(all) != 2 {
 		t.Errorf("list: %+v, %v", all, err)

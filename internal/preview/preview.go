@@ -12,11 +12,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/org/deploy-action/internal/machine"
-	"github.com/org/deploy-action/internal/proxy"
-	"github.com/org/deploy-action/internal/release"
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
 	"github.com/org/deploy-action/internal/value"
@@ -38,35 +36,11 @@ type Step struct {
 	Text    string     `json:"text"`
 }
 
-// State is how far a preview has come.
-type State string
-
-const (
-	Coming State = "coming" // a release of it is being brought up
-	Up     State = "up"
-	Going  State = "going" // it is being removed
-)
-
 // Record is what is known of a preview on its server.
-type Record struct {
-	Name       value.Name     `json:"name"`
-	Repository string         `json:"repository,omitempty"` // of the pull request; empty: of a run that did not know it
-	Number     int            `json:"pull_request"`
-	Port       value.Port     `json:"port"`
-	Root       value.Path     `json:"root,omitempty"` // empty: nothing but the port was leased yet
-	Hostname   value.Hostname `json:"hostname,omitempty"`
-	State      State          `json:"state"`
-	Release    string         `json:"release,omitempty"` // the last one that was healthy
-	Commit     string         `json:"commit,omitempty"`
-	Created    time.Time      `json:"created"`
-	Updated    time.Time      `json:"updated"` // by the last run that brought a release
-}
-
-// Expired reports whether nothing has come to a preview for longer than ttl.
-func (r Record) Expired(ttl time.Duration, now time.Time) bool { return now.Sub(r.Updated) > ttl }
+type Record = register.Record
 
 // URL is where people look at a preview.
-func (r Record) URL(p *spec.Preview) string {
+func URL(p *spec.Preview, r Record) string {
 	if r.Hostname == "" {
 		return ""
 	}
@@ -88,7 +62,7 @@ func List(ctx context.Context, r Request) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Preview.Server.Name, err)
 	}
-	records, err := Records.On(ctx, m, string(r.Preview.StateDir))
+	records, err := register.All.On(ctx, m, string(r.Preview.StateDir))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Preview.Server.Name, err)
 	}
@@ -97,13 +71,4 @@ func List(ctx context.Context, r Request) ([]Record, error) {
 	}
 	own, _ := r.part(records)
 	return own, nil
-}
-
-// Operations are those that previews need on a machine beside those of a rollout.
-func Operations() []machine.Handler {
-	return []machine.Handler{
-		machine.Handle(Records), machine.Handle(quiet),
-		machine.Handle(state.Guarded(lease)), machine.Handle(state.Guarded(note)), machine.Handle(state.Guarded(forget)),
-		machine.Handle(state.Guarded(proxy.Withdraw)), machine.Handle(state.Guarded(release.Vacate)),
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 )
@@ -28,8 +29,8 @@ func TestLifeOfAPreview(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := w.mustBring(m, 7, "one")
-		if first.Port != w.from+1 || first.URL(w.preview) != fmt.Sprintf("http://pr-7.preview.example.com:%d", w.Site.Listen.Port) {
-			t.Errorf("first = %+v at %s; port %d is somebody else's", first, first.URL(w.preview), w.from)
+		if first.Port != w.from+1 || URL(w.preview, first) != fmt.Sprintf("http://pr-7.preview.example.com:%d", w.Site.Listen.Port) {
+			t.Errorf("first = %+v at %s; port %d is somebody else's", first, URL(w.preview, first), w.from)
 		}
 		w.shows(7, "one")
 		w.shows(8, "")
@@ -130,7 +131,7 @@ func (w *world) spoil(m machine.Machine, open []int) {
 	for _, r := range all {
 		switch r.Number {
 		case open[0]:
-			r.State = Coming
+			r.State = register.Coming
 			w.write(r)
 		case open[1]:
 			p, err := (&work{Request: w.request(m, "")}).at(r)
@@ -153,7 +154,7 @@ func TestSyncRemovesWhatIsToGo(t *testing.T) {
 		m := w.agent()
 		old := time.Now().Add(-w.preview.TTL - time.Minute)
 		for number, spoil := range map[int]func(*Record){
-			1: func(r *Record) { r.State, r.Release = Coming, "" },
+			1: func(r *Record) { r.State, r.Release = register.Coming, "" },
 			2: func(r *Record) { r.Updated = old },
 			3: func(r *Record) { r.Updated = old },
 		} {
@@ -262,7 +263,7 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
-		if got, want := response.Header.Get("Location"), r.URL(w.preview)+"/a"; got != want || !strings.HasPrefix(want, "https://") {
+		if got, want := response.Header.Get("Location"), URL(w.preview, r)+"/a"; got != want || !strings.HasPrefix(want, "https://") {
 			t.Errorf("plain HTTP leads to %q, want %q", got, want)
 		}
 	})
@@ -284,7 +285,7 @@ func TestOverlappingRanges(t *testing.T) {
 	if _, err := Remove(t.Context(), w.request(m, "down"), 1); err != nil {
 		t.Error(err)
 	}
-	lost := Record{Name: "blog-pr-2", Number: 2, Port: mine.Port, State: Coming}
+	lost := Record{Name: "blog-pr-2", Number: 2, Port: mine.Port, State: register.Coming}
 	w.write(lost)
 	if _, err := w.bring(m, 2, "two"); !errors.Is(err, errTaken) || Stranded(err) {
 		t.Errorf("at a port that is taken: %v", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/org/deploy-action/internal/health"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/value"
@@ -70,7 +71,7 @@ var errTaken = errors.New("somebody else listens")
 // stop ends what a preview runs. Whether it did is seen by the port: a stop
 // command may well fail where nothing runs.
 func (w *work) stop(ctx context.Context, p *preview) error {
-	free, err := quiet.On(ctx, w.app.machine, silence{Port: p.Port})
+	free, err := register.Quiet.On(ctx, w.app.machine, register.Silence{Port: p.Port})
 	if err != nil || free {
 		return w.app.named(err)
 	}
@@ -88,7 +89,7 @@ func (w *work) stop(ctx context.Context, p *preview) error {
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
-	free, err = quiet.On(ctx, w.app.machine, silence{Port: p.Port, Limit: limit})
+	free, err = register.Quiet.On(ctx, w.app.machine, register.Silence{Port: p.Port, Limit: limit})
 	who := fmt.Sprintf("(\"ss -ltnp sport = :%d\" says who)", p.Port)
 	switch {
 	case err == nil && !free && started:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/value"
@@ -66,7 +67,7 @@ func (w *work) served(ctx context.Context, shown Record) ([]Record, error) {
 			all[i] = shown
 		}
 	}
-	return slices.DeleteFunc(all, func(r Record) bool { return r.State == Going || r.Release == "" }), nil
+	return slices.DeleteFunc(all, func(r Record) bool { return r.State == register.Going || r.Release == "" }), nil
 }
 
 // installAll puts the file of all previews in place.

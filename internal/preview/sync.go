@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/release"
 )
 
@@ -73,7 +74,7 @@ func (w *work) sync(ctx context.Context, open []int) (Synced, error) {
 	}
 	there := make(map[int]bool)
 	for _, record := range all {
-		there[record.Number] = record.State != Going
+		there[record.Number] = record.State != register.Going
 		if there[record.Number] {
 			errs = append(errs, w.repair(ctx, record, &s))
 		}
@@ -112,7 +113,7 @@ func (w *work) leave(ctx context.Context, all []Record, open []int, s *Synced) e
 // surplus is why a preview is not to be there; empty where it is.
 func (w *work) surplus(r Record, open []int) string {
 	switch {
-	case r.State == Going:
+	case r.State == register.Going:
 		return "its removal was interrupted"
 	case !slices.Contains(open, r.Number):
 		return "its pull request is closed"
@@ -137,7 +138,7 @@ func (w *work) repair(ctx context.Context, r Record, s *Synced) error {
 	}
 	var why error
 	switch {
-	case r.State != Up:
+	case r.State != register.Up:
 		why = errors.New("an update was interrupted")
 	case held[current] != r.Release:
 		why = fmt.Errorf("%s leads to %q", p.dir(), held[current])

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/release"
 	"github.com/org/deploy-action/internal/state"
 )
@@ -62,9 +63,9 @@ func (w *work) place(ctx context.Context, c Change) (*preview, error) {
 	}
 	for {
 		now := time.Now().UTC()
-		record, err := perform(ctx, w, w.app, lease, leasing{
+		record, err := perform(ctx, w, w.app, register.Lease, register.Leasing{
 			Dir: w.dir(), Ports: w.Preview.Ports, Max: w.Preview.Max,
-			Record: Record{Name: wanted.Name, Repository: w.Repository, Number: c.Number, State: Coming, Created: now, Updated: now},
+			Record: Record{Name: wanted.Name, Repository: w.Repository, Number: c.Number, State: register.Coming, Created: now, Updated: now},
 		})
 		if err != nil {
 			return nil, err
@@ -73,7 +74,7 @@ func (w *work) place(ctx context.Context, c Change) (*preview, error) {
 		if err != nil {
 			return nil, err
 		}
-		if record.State != Going && !w.moved(p) {
+		if record.State != register.Going && !w.moved(p) {
 			p.Root, p.Hostname = p.instance.Root, p.instance.Hostname
 			return p, nil
 		}
@@ -95,7 +96,7 @@ func (w *work) moved(p *preview) bool {
 // bring ships a release, starts it and leads the proxies to it.
 func (w *work) bring(ctx context.Context, p *preview, c Change) (Record, error) {
 	former := p.Release
-	p.State, p.Commit, p.Updated = Coming, c.Commit, time.Now().UTC()
+	p.State, p.Commit, p.Updated = register.Coming, c.Commit, time.Now().UTC()
 	p.Repository = w.Repository
 	if err := w.note(ctx, p.Record); err != nil {
 		return p.Record, w.settle(ctx, p, former, err)
@@ -121,7 +122,7 @@ func (w *work) show(ctx context.Context, p *preview, id string) error {
 		return err
 	}
 	shown := p.Record
-	shown.Release, shown.State = id, Up
+	shown.Release, shown.State = id, register.Up
 	if err := w.serve(ctx, shown); err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (w *work) resume(ctx context.Context, p *preview, id string) error {
 	}
 	if held[current] == id && w.fit(ctx, p) == nil {
 		shown := p.Record
-		shown.Release, shown.State = id, Up
+		shown.Release, shown.State = id, register.Up
 		if err := w.serve(ctx, shown); err != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func Stranded(err error) bool {
 
 // note writes the record of a preview on its server.
 func (w *work) note(ctx context.Context, r Record) error {
-	_, err := perform(ctx, w, w.app, note, noting{w.dir(), r})
+	_, err := perform(ctx, w, w.app, register.Note, register.Noting{Dir: w.dir(), Record: r})
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/preview/register"
 )
 
 // witness is a machine that keeps, for each change that a run makes there, what
@@ -36,7 +37,7 @@ func (w *witness) Call(ctx context.Context, op string, request []byte, in io.Rea
 
 func (w *witness) look(op string) {
 	s := sight{op: op}
-	all, _ := records(w.dir)
+	all, _ := register.All.Do(context.Background(), machine.At{}, w.dir)
 	for _, r := range all {
 		if r.Number == w.number {
 			s.Record = r
@@ -62,9 +63,9 @@ func TestTheRecordComesFirst(t *testing.T) {
 	forEachKind(t, func(t *testing.T, w *world) {
 		m := &witness{Machine: w.agent(), dir: string(w.preview.StateDir), number: 1}
 		first := w.mustBring(m, 1, "one")
-		during(t, m.take(), Coming, "")
+		during(t, m.take(), register.Coming, "")
 		w.mustBring(m, 1, "two")
-		second := during(t, m.take(), Coming, first.Release)
+		second := during(t, m.take(), register.Coming, first.Release)
 		if _, err := Sync(t.Context(), w.request(m, "sync"), pulls(1)); err != nil {
 			t.Error(err)
 		}
@@ -74,14 +75,14 @@ func TestTheRecordComesFirst(t *testing.T) {
 		if _, err := Remove(t.Context(), w.request(m, "down"), 1); err != nil {
 			t.Error(err)
 		}
-		during(t, m.take(), Going, second)
+		during(t, m.take(), register.Going, second)
 	})
 }
 
 // during fails unless the record has that state and release at each change but
 // that of the releases that are too many, which comes last. It returns the release
 // that the record has then.
-func during(t *testing.T, seen []sight, state State, release string) (last string) {
+func during(t *testing.T, seen []sight, state register.State, release string) (last string) {
 	t.Helper()
 	if len(seen) < 3 {
 		t.Errorf("changed: %+v", seen)

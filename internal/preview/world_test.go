@@ -23,9 +23,10 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/operations"
+	"github.com/org/deploy-action/internal/preview/register"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
-	"github.com/org/deploy-action/internal/rollout"
 	"github.com/org/deploy-action/internal/spec"
 	"github.com/org/deploy-action/internal/state"
 	"github.com/org/deploy-action/internal/value"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 	case "app":
 		serveApp()
 	case "agent":
-		agent := machine.Agent{Lease: machine.DefaultLease, Handlers: append(rollout.Operations(), Operations()...)}
+		agent := machine.Agent{Lease: machine.DefaultLease, Handlers: operations.All()}
 		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}
@@ -162,7 +163,7 @@ func (w *world) respec(oldnew ...string) {
 // write has the record of a preview say something else.
 func (w *world) write(r Record) {
 	w.t.Helper()
-	if err := (noting{string(w.preview.StateDir), r}).write(); err != nil {
+	if _, err := register.Note.Do(w.t.Context(), machine.At{}, register.Noting{Dir: string(w.preview.StateDir), Record: r}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -322,7 +323,7 @@ func (w *world) holds(m machine.Machine, want []int) {
 	for _, r := range all {
 		numbers = append(numbers, r.Number)
 		ports[r.Port] = true
-		if r.State != Up || r.Release == "" {
+		if r.State != register.Up || r.Release == "" {
 			w.t.Errorf("record: %+v", r)
 		}
 	}
@@ -339,8 +340,9 @@ func (w *world) holds(m machine.Machine, want []int) {
 	w.found("srv/*", len(want))
 	w.found("previews/sites/*", sites)
 	for port := w.from; port < w.from+portsEach; port++ {
-		if free(port) == ports[port] {
-			w.t.Errorf("port %d: leased %v, and free %v", port, ports[port], free(port))
+		free, err := register.Quiet.Do(w.t.Context(), machine.At{}, register.Silence{Port: port})
+		if err != nil || free == ports[port] {
+			w.t.Errorf("port %d: leased %v, and free %v, %v", port, ports[port], free, err)
 		}
 	}
 }

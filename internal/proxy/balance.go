@@ -43,7 +43,7 @@ func (b balanced) wanted(state elb.State, pool Pool) ([]elb.Target, error) {
 	if !g.Instances && b.Site.Balancer.Instances != nil {
 		return nil, fmt.Errorf("target group %s takes addresses, not instances: leave instances out of the proxy block", g.Name)
 	}
-	return b.Targets(g, pool.Addresses)
+	return b.Balancer.Targets(g, pool.Addresses)
 }
 
 // putBalanced has both groups hold their servers, and both in the forward action,
@@ -189,14 +189,13 @@ func (b balanced) takeBack(ctx context.Context, state elb.State, previous []byte
 	return nil
 }
 
-// readyBalanced waits until the load balancer finds every server of a slot healthy,
-// or any where anyOf is set.
-func (n Selection) readyBalanced(ctx context.Context, at machine.At, anyOf bool) error {
+// readyBalanced waits until the load balancer finds every server of a slot healthy.
+func (n Selection) readyBalanced(ctx context.Context, at machine.At) error {
 	b, state, err := n.Site.balanceNow(ctx, at)
 	if err != nil {
 		return err
 	}
-	return b.awaitSlot(ctx, state, n.Slot, anyOf)
+	return b.awaitSlot(ctx, state, n.Slot, false)
 }
 
 func (b balanced) awaitSlot(ctx context.Context, state elb.State, slot value.Name, anyOf bool) error {

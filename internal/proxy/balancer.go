@@ -40,7 +40,7 @@ const clientStays = 24 * time.Hour
 // balanced is a site behind a load balancer, and the calls that reach it.
 type balanced struct {
 	Site
-	*elb.Client
+	elb.API
 }
 
 // balance finds the load balancer of a site. The client is kept in the session, so
@@ -53,19 +53,32 @@ func (s Site) balance(ctx context.Context, at machine.At) (balanced, error) {
 	if err != nil {
 		panic("proxy: a balancer is plain data: " + err.Error())
 	}
-	if at.Session == nil {
-		client, err := elb.New(ctx, *s.Balancer)
-		return balanced{s, client}, err
+	if api, ok := at.Session.Kept("elb:" + string(key)).(elb.API); ok {
+		return balanced{s, api}, nil
 	}
-	if client, ok := at.Session.Kept("elb:" + string(key)).(*elb.Client); ok {
-		return balanced{s, client}, nil
+	connector, ok := at.Session.Kept(balancing).(connector)
+	if !ok {
+		return balanced{}, errors.New("turnout-agent calls no AWS: where the spec says agent = \"…\", name a turnout")
 	}
-	client, err := elb.New(ctx, *s.Balancer)
+	api, err := connector.connect(ctx, *s.Balancer)
 	if err != nil {
 		return balanced{}, err
 	}
-	return balanced{s, client}, at.Session.Keep("elb:"+string(key), client)
+	return balanced{s, api}, at.Session.Keep("elb:"+string(key), api)
 }
+
+// Balancing lets the operations of a session call AWS.
+func Balancing(s *machine.Session, connect elb.Connect) error {
+	return s.Keep(balancing, connector{connect})
+}
+
+const balancing = "elb"
+
+// connector is what a session keeps of an elb.Connect.
+type connector struct{ connect elb.Connect }
+
+// Close does nothing.
+func (connector) Close() error { return nil }
 
 // balanceNow finds the load balancer of a site and reads its state.
 func (s Site) balanceNow(ctx context.Context, at machine.At) (balanced, elb.State, error) {
@@ -228,7 +241,7 @@ func (s Site) writeGroup(text *strings.Builder, slot value.Name, in bool, target
 func renderBalanced(s Site) (Rendered, error) {
 	var text strings.Builder
 	for _, pool := range s.Pools {
-		targets, err := (&elb.Client{Balancer: *s.Balancer}).Targets(elb.Group{Instances: s.Balancer.Instances != nil}, pool.Addresses)
+		targets, err := s.Balancer.Targets(elb.Group{Instances: s.Balancer.Instances != nil}, pool.Addresses)
 		if err != nil {
 			return Rendered{}, err
 		}

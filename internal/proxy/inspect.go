@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/value"
 )
 
 // Inspect says what a proxy host has on disk and what its proxy serves. A proxy
@@ -86,6 +87,25 @@ func (s Site) onDisk() (Live, []byte, error) {
 	now, err := s.dialect().read(s)
 	live.Active, live.Share = now.slot, now.share
 	return live, file, err
+}
+
+// Serving is the slot that receives requests: what the running proxy says, or the
+// selector on disk where it can't be asked. Empty: none yet.
+func (l Live) Serving() value.Name {
+	if l.Running != nil {
+		return l.Running.Slot // also where the file was deleted and not yet reloaded
+	}
+	return l.Active
+}
+
+// Divided reports whether the proxy sends requests to both slots, now or after its
+// next reload.
+func (l Live) Divided() bool { return l.Share > 0 || l.Running != nil && l.Running.Share > 0 }
+
+// Leads reports whether the proxy sends every request to a slot, now and after its
+// next reload. One that has no configuration of ours, or is down, leads anywhere.
+func (l Live) Leads(slot value.Name) bool {
+	return l.Header == nil || l.Active == slot && l.Serving() == slot && !l.Divided()
 }
 
 // generation is that of the file on disk; 0 for none, or one that is not ours.

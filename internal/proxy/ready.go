@@ -25,20 +25,12 @@ var Ready = machine.Op[Selection, machine.None]{Name: "proxy.ready", Do: func(ct
 
 func (n Selection) ready(ctx context.Context, at machine.At) error {
 	if n.Site.Balancer != nil {
-		return n.readyBalanced(ctx, at, false)
+		return n.readyBalanced(ctx, at)
 	}
 	if pool, ok := n.Site.pool(n.Slot); ok {
 		if err := allAnswer(ctx, pool); err != nil {
 			return err
 		}
-	}
-	return n.takes(ctx)
-}
-
-// takes waits until the proxy can send requests to a slot at all, as Select does.
-func (n Selection) takes(ctx context.Context) error {
-	if n.Site.Balancer != nil {
-		return n.readyBalanced(ctx, machine.At{}, true)
 	}
 	if err := n.Site.validate(); err != nil {
 		return err

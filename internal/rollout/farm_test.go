@@ -20,6 +20,7 @@ import (
 	"github.com/org/deploy-action/internal/hosttest"
 	"github.com/org/deploy-action/internal/loadtest"
 	"github.com/org/deploy-action/internal/machine"
+	"github.com/org/deploy-action/internal/operations"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/proxy/proxytest"
 	"github.com/org/deploy-action/internal/spec"
@@ -186,14 +187,13 @@ func (f *farm) killAgent(host string) {
 // byHand are what a test does to a host without asking for the lock.
 var byHand = []machine.Handler{
 	machine.Handle(machine.Run), machine.Handle(proxy.Select), machine.Handle(state.Append), machine.Handle(state.Record), machine.Handle(state.Finish),
-	machine.Handle(ssh.Describe("test")), // asked first by who comes over SSH
 }
 
 // serveAgent is the process of an agent.
 func serveAgent() {
 	lease, err := time.ParseDuration(or(os.Getenv("ROLLOUT_TEST_LEASE"), machine.DefaultLease.String()))
 	if err == nil {
-		err = machine.Agent{Lease: lease, Handlers: append(Operations(), byHand...)}.Serve(context.Background(), os.Stdin, os.Stdout)
+		err = machine.Agent{Version: "test", Lease: lease, Handlers: append(operations.All(), byHand...)}.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

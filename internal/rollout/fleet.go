@@ -94,7 +94,7 @@ func (e *edge) Name() string {
 
 // serving reports whether the proxy has sent requests to a slot when it was looked
 // at.
-func (e *edge) serving() bool { return serving(e.live) != "" }
+func (e *edge) serving() bool { return e.live.Serving() != "" }
 
 // open connects to every machine of the environment and works out what each
 // proxy renders from. Nothing is changed.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/org/deploy-action/internal/deadman"
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
@@ -109,7 +110,7 @@ func (w *wait) await(ctx context.Context, h *host) (state.Grant, error) {
 
 // acquire tries to take the lock on one host, once.
 func (w *wait) acquire(ctx context.Context, h *host) (state.Grant, error) {
-	grant, err := acquire.On(ctx, h.machine, w.claim(h))
+	grant, err := deadman.Acquire.On(ctx, h.machine, w.claim(h))
 	h.locked = err == nil && grant.Held
 	return grant, err
 }

@@ -65,7 +65,7 @@ func (r *rollout) proveBack(ctx context.Context, e *edge) error {
 	if err != nil {
 		return err
 	}
-	if live.Running == nil || live.Running.Slot != r.from.Name || divided(live) {
+	if live.Running == nil || live.Running.Slot != r.from.Name || live.Divided() {
 		return fmt.Errorf("the proxy does not serve %s again: %s", r.from.Name, describe(live))
 	}
 	e.serves, e.doubt = r.from.Name, ""

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/org/deploy-action/internal/deadman"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/protocol"
 	"github.com/org/deploy-action/internal/state"
@@ -55,7 +56,7 @@ func (r *rollout) rejoin(ctx context.Context, lost bool) {
 func (r *rollout) relock(ctx context.Context, h *host, again machine.Machine) error {
 	w := &wait{rollout: r, told: true} // mostly for its own former agent
 	for {
-		grant, err := acquire.On(ctx, again, r.claim(h))
+		grant, err := deadman.Acquire.On(ctx, again, r.claim(h))
 		switch {
 		case err != nil:
 			return err

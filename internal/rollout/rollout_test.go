@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/deploy-action/internal/deadman"
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
@@ -252,7 +253,7 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 	other := machine.NewLocal("local")
 	defer other.Close()
 	claim := state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "run-77", Actor: "bob", Since: time.Now()}}
-	if grant, err := acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
+	if grant, err := deadman.Acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
 		t.Fatalf("%+v, %v", grant, err)
 	}
 	w.env.LockTimeout = 100 * time.Millisecond
@@ -304,7 +305,7 @@ func TestSuperseded(t *testing.T) {
 	holds := make(chan bool)
 	waits := func(request Request) event.Switch {
 		other := machine.NewLocal("local")
-		grant, err := acquire.On(t.Context(), other, state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "another"}})
+		grant, err := deadman.Acquire.On(t.Context(), other, state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "another"}})
 		if err != nil || !grant.Held {
 			t.Fatalf("%+v, %v", grant, err)
 		}

@@ -73,10 +73,10 @@ func (r *rollout) settle(ctx context.Context) (string, error) {
 func (r *rollout) undivide(ctx context.Context) (string, error) {
 	did, err := gather(ctx, r.fleet.edges, func(ctx context.Context, e *edge) (string, error) {
 		live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-		if err != nil || live.Header == nil || !divided(live) {
+		if err != nil || live.Header == nil || !live.Divided() {
 			return "", err
 		}
-		slot := slotNamed(r.Environment, serving(live))
+		slot := slotNamed(r.Environment, live.Serving())
 		if slot == nil {
 			return "", nil // renamed since, and the survey says what to do
 		}
@@ -207,7 +207,7 @@ func (r *rollout) finishForward(ctx context.Context, left *leftover) (string, er
 // lead makes one proxy serve a slot, unless it does.
 func (r *rollout) lead(ctx context.Context, e *edge, slot *spec.Slot) error {
 	live, err := proxy.Inspect.On(ctx, e.machine, e.site)
-	if err != nil || leads(live, slot.Name) {
+	if err != nil || live.Leads(slot.Name) {
 		return err
 	}
 	_, err = perform(ctx, r, e.host, proxy.Select, proxy.Selection{Site: e.site, Slot: slot.Name, Stay: true})

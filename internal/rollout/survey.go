@@ -107,7 +107,7 @@ func (r *rollout) inspect(ctx context.Context, e *edge) error {
 	if live.Header != nil && live.Header.Env != e.site.Env {
 		return fmt.Errorf("%s is that of environment %q; %w", e.site.Config, live.Header.Env, errForeign)
 	}
-	e.live, e.serves = live, serving(live)
+	e.live, e.serves = live, live.Serving()
 	e.site.Version, e.site.IPv6 = live.Version, live.IPv6
 	if r.Rollback && live.Header != nil { // a rollback reloads for nothing that it does not need
 		e.site.Canary = live.Header.Canary
@@ -229,15 +229,6 @@ func (r *rollout) serversOf(slot *spec.Slot) []*app {
 		return r.fleet.apps
 	}
 	return slices.DeleteFunc(slices.Clone(r.fleet.apps), func(a *app) bool { return a.idle })
-}
-
-// serving is the slot that receives requests: what the running proxy says, or
-// the selector on disk where it can't be asked. Empty: none yet.
-func serving(live proxy.Live) value.Name {
-	if live.Running != nil {
-		return live.Running.Slot // also where the file was deleted and not yet reloaded
-	}
-	return live.Active
 }
 
 func other(env *spec.Environment, slot *spec.Slot) *spec.Slot {

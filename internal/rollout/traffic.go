@@ -257,7 +257,7 @@ func (r *rollout) stillServes(ctx context.Context, e *edge) error {
 	if err != nil {
 		return err
 	}
-	if live.Running == nil || live.Running.Slot != r.to.Name || divided(live) {
+	if live.Running == nil || live.Running.Slot != r.to.Name || live.Divided() {
 		return fmt.Errorf("the proxy no longer serves %s: %s", r.to.Name, describe(live))
 	}
 	return nil

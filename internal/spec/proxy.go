@@ -66,6 +66,9 @@ func (b *body) proxy(block *hclsyntax.Block, kind ProxyKind, without []string) *
 	inner.channels(p)
 	if kind == AWSELB {
 		p.Balancer = inner.balancer(p)
+		for _, server := range p.Servers {
+			server.CallsAWS = true
+		}
 		return p
 	}
 	p.TLS = inner.tls(p)

@@ -64,6 +64,7 @@ type Server struct {
 	Address    string // IP literal or DNS name that proxies connect to; default Host, 127.0.0.1 for a local one
 	Tags       []string
 	SSH        SSHOptions
+	CallsAWS   bool // for the load balancer of an environment
 	Pos        Pos
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/org/deploy-action/internal/agent"
 )
 
 // The scripts below are given to the login shell as exec sh -c '…', which sh,
@@ -40,7 +42,7 @@ const platformScript = `{ read p </proc/sys/kernel/arch && p="Linux $p"; } 2>/de
 func startScript(platform, build, sudo string) string {
 	try := `a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then ` + says("start $a") + "; exec " + sudo + `"$a" agent; fi; `
 	return platformScript + fmt.Sprintf(`if [ "$p" = "%s" ]; then n=%s%s; d=%s; %sd=%s; if [ -h "$d" ]; then d=; fi; %sfi; %s`,
-		platform, agentPrefix, build, home, try, fallback, try, says("need $p"))
+		platform, agent.Prefix, build, home, try, fallback, try, says("need $p"))
 }
 
 // installedScript starts the agent that the spec names.
@@ -50,11 +52,11 @@ func installedScript(path, sudo string) string {
 
 // uploadScript takes an agent from standard input into a folder, and has it check
 // and install itself.
-func uploadScript(dir string, c content) string {
+func uploadScript(dir string, c agent.Content) string {
 	return fmt.Sprintf(`umask 077; d=%s; t=$d/%s$m; mkdir -p "$d" && [ -O "$d" ] || { echo "$d is not a folder of this user" >&2; exit 1; }; `+
 		`if [ -h "$d" ]; then echo "$d is a link" >&2; exit 1; fi; chmod 700 "$d" || exit 1; `+
 		`if cat >"$t" && [ "$(wc -c <"$t")" -eq %d ] && chmod 700 "$t" && "$t" agent -install %s; then %s; else rm -f "$t"; exit 1; fi`,
-		dir, uploadPrefix, c.size, c.hash, says("done"))
+		dir, agent.UploadPrefix, c.Size, c.Hash, says("done"))
 }
 
 // asLogin is a script for whatever shell the user logs in to.
@@ -158,7 +160,7 @@ func head(text string) string {
 
 // upload puts the agent on the server: into the user's cache or, where that can't
 // be, into a folder of the user's below /var/tmp.
-func (l *link) upload(ctx context.Context, p program) error {
+func (l *link) upload(ctx context.Context, p agent.Binary) error {
 	var errs []string
 	for _, dir := range []string{home, fallback} {
 		err := l.uploadTo(ctx, dir, p)
@@ -170,12 +172,12 @@ func (l *link) upload(ctx context.Context, p program) error {
 	return fmt.Errorf("the agent can be put neither into ~/.cache/turnout (%s) nor into /var/tmp (%s): put turnout on the server and name it: agent = \"/usr/local/bin/turnout\"", errs[0], errs[1])
 }
 
-func (l *link) uploadTo(ctx context.Context, dir string, p program) error {
-	whole, err := p.content()
+func (l *link) uploadTo(ctx context.Context, dir string, p agent.Binary) error {
+	whole, err := p.Content()
 	if err != nil {
 		return err
 	}
-	file, err := p.open()
+	file, err := p.Open()
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 package ssh_test
 
 import (
-	"fmt"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -164,35 +163,6 @@ func TestOneConnection(t *testing.T) {
 	}
 }
 
-func TestOldAgentsGo(t *testing.T) {
-	dir := t.TempDir()
-	long := time.Now().Add(-25 * time.Hour)
-	for name, old := range map[string]bool{"agent-old": true, ".agent-half": true, "agent-young": false, ".agent-now": false, "other": true} {
-		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o700))
-		if old {
-			must(t, os.Chtimes(filepath.Join(dir, name), long, long))
-		}
-	}
-	ssh.Used(filepath.Join(dir, "agent-young"))
-	uploaded := filepath.Join(dir, ".agent-now")
-	if err := ssh.Install(uploaded, strings.Repeat("0", 32)); err == nil || !strings.Contains(err.Error(), "has not arrived as it was sent") {
-		t.Errorf("another hash: %v", err)
-	}
-	empty := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"[:32] // SHA-256 of nothing
-	must(t, ssh.Install(uploaded, empty))
-	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	must(t, err)
-	hidden, err := filepath.Glob(filepath.Join(dir, ".a*"))
-	must(t, err)
-	var names []string
-	for _, path := range append(left, hidden...) {
-		names = append(names, filepath.Base(path))
-	}
-	if got, want := fmt.Sprint(names), fmt.Sprintf("[agent-%s agent-young other]", empty); got != want {
-		t.Errorf("left %s, not %s", got, want)
-	}
-}
-
 func TestInstalledAgents(t *testing.T) {
 	t.Parallel()
 	path := script(t, "exec "+options(t).Program+" \"$@\"\n")
@@ -266,7 +236,7 @@ func TestNoBinaryForTheServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.Ordinary = true
 			s := sshtest.New(t, o)
-			refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-linux-arm64 is not there: put https://github.com/org/deploy-action/releases/download/v1.2.3/turnout-linux-arm64 there")
+			refuse(t, options(t), s.Spec("web"), ssh.Agent, "the server is Linux aarch64, and ", "/turnout-agent-linux-arm64 is not there: put https://github.com/org/deploy-action/releases/download/v1.2.3/turnout-agent-linux-arm64 there")
 			open(t, dialer(t, beside), s)
 			s = sshtest.New(t, o)
 			open(t, dialer(t, packed), s)
@@ -275,6 +245,60 @@ func TestNoBinaryForTheServer(t *testing.T) {
 			must(t, exec.Command("cmp", append(agents, packed.Program)...).Run())
 		})
 	}
+}
+
+// What lies beside turnout for agents is taken, but for a server that calls AWS.
+func TestWhichAgent(t *testing.T) {
+	t.Parallel()
+	small := "turnout-agent-linux-" + runtime.GOARCH
+	for name, test := range map[string]struct {
+		there, packed string // beside turnout
+		callsAWS      bool
+		want          string
+	}{
+		"turnout alone":     {want: "turnout"},
+		"the small one":     {there: small, want: small},
+		"packed":            {packed: small, want: small},
+		"for AWS":           {there: small, callsAWS: true, want: "turnout"},
+		"of another system": {there: "turnout-agent-linux-s390x", want: "turnout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			dir := t.TempDir()
+			for _, file := range []string{"turnout", small} { // that differ
+				must(t, exec.Command("sh", "-c", `cat "$1" >"$2" && echo "$2" >>"$2" && chmod +x "$2"`, "", o.Program, filepath.Join(dir, file)).Run())
+			}
+			o.Program = filepath.Join(dir, "turnout")
+			if test.packed != "" {
+				pack(t, filepath.Join(dir, test.packed), filepath.Join(dir, test.packed+".zst"))
+			}
+			if test.there != small {
+				must(t, os.Rename(filepath.Join(dir, small), filepath.Join(dir, cmp.Or(test.there, "none"))))
+			}
+			s := sshtest.New(t, sshtest.Options{Ordinary: true})
+			server := s.Spec("web")
+			server.CallsAWS = test.callsAWS
+			if _, err := dialer(t, o).Machine(t.Context(), server); err != nil {
+				t.Fatal(err)
+			}
+			agents, err := filepath.Glob(s.Home + "/.cache/turnout/agent-*")
+			must(t, err)
+			said, err := exec.Command("tail", append([]string{"-n", "1", "-q"}, agents...)...).Output()
+			must(t, err)
+			if got := filepath.Base(strings.TrimSpace(string(said))); got != test.want {
+				t.Errorf("the agent is %s, not %s", got, test.want)
+			}
+		})
+	}
+}
+
+// An agent that is left over from another release is not used.
+func TestAgentOfAnotherRelease(t *testing.T) {
+	t.Parallel()
+	newer := options(t)
+	newer.Version = "2.0.0"
+	s := sshtest.New(t, sshtest.Options{})
+	refuse(t, newer, s.Spec("web"), ssh.Agent, newer.Program+" is of turnout 1.2.3 and this is turnout 2.0.0: put the one of the same release there, or remove it")
 }
 
 // pack packs a file as an image carries it.
@@ -295,7 +319,7 @@ func TestAClientThatIsNoLinux(t *testing.T) {
 	mac.Platform, mac.Program = "darwin/arm64", filepath.Join(t.TempDir(), "turnout")
 	must(t, os.WriteFile(mac.Program, []byte("for macOS"), 0o755))
 	s := sshtest.New(t, sshtest.Options{Ordinary: true})
-	refuse(t, mac, s.Spec("web"), ssh.Agent, "the server is Linux ", "/turnout-linux-"+arch+" is not there", "/v1.2.3/turnout-linux-"+arch+" there", "checksums.txt")
+	refuse(t, mac, s.Spec("web"), ssh.Agent, "the server is Linux ", "/turnout-agent-linux-"+arch+" is not there", "/v1.2.3/turnout-agent-linux-"+arch+" there", "checksums.txt")
 	for _, there := range []string{"amd64", "arm64"} { // one that does not fit is there too
 		must(t, exec.Command("cp", options(t).Program, filepath.Dir(mac.Program)+"/turnout-linux-"+there).Run())
 	}

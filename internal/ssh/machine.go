@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/org/deploy-action/internal/agent"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/spec"
 )
@@ -71,7 +72,7 @@ type starting struct {
 
 func (a *starting) start(ctx context.Context) (*Machine, error) {
 	if a.server.SSH.Agent != "" {
-		m, _, err := a.try(ctx, installedScript(a.server.SSH.Agent, a.sudo()))
+		m, _, err := a.try(ctx, "", installedScript(a.server.SSH.Agent, a.sudo()))
 		if err != nil || m != nil {
 			return m, err
 		}
@@ -83,7 +84,7 @@ func (a *starting) start(ctx context.Context) (*Machine, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, other, err := a.try(ctx, startScript(platform, p.build, a.sudo()))
+		m, other, err := a.try(ctx, p.Path, startScript(platform, p.Build, a.sudo()))
 		switch {
 		case err != nil || m != nil:
 			return m, err
@@ -103,11 +104,11 @@ func (a *starting) start(ctx context.Context) (*Machine, error) {
 
 // program is the agent for a platform; for an unknown one there is none, and the
 // server says what it is.
-func (a *starting) program(platform string) (program, error) {
+func (a *starting) program(platform string) (agent.Binary, error) {
 	if platform == "" {
-		return program{}, nil
+		return agent.Binary{}, nil
 	}
-	return a.dialer.program(platform)
+	return a.dialer.program(platform, a.server.CallsAWS)
 }
 
 func (a *starting) sudo() string {
@@ -117,9 +118,10 @@ func (a *starting) sudo() string {
 	return ""
 }
 
-// try runs a script and greets the agent that it starts. Without one, it returns
-// what the script said instead.
-func (a *starting) try(ctx context.Context, script string) (m *Machine, need string, err error) {
+// try runs a script and greets the agent that it starts: the binary that lies at from
+// here, or one that the server has itself. Without one, it returns what the script said
+// instead.
+func (a *starting) try(ctx context.Context, from, script string) (m *Machine, need string, err error) {
 	limited, cancel := context.WithTimeoutCause(ctx, a.login.timeout, fmt.Errorf("no answer within %s", a.login.timeout))
 	defer cancel()
 	p, err := a.link.run(script)
@@ -141,7 +143,7 @@ func (a *starting) try(ctx context.Context, script string) (m *Machine, need str
 	}
 	m = &Machine{Remote: remote, link: a.link, process: p, agent: rest, ended: make(chan struct{})}
 	go m.wait()
-	if err := a.sameVersion(limited, m); err != nil {
+	if err := a.sameVersion(m, from); err != nil {
 		return nil, "", errors.Join(err, m.Close())
 	}
 	return m, "", nil
@@ -197,20 +199,17 @@ func (a *starting) installedVersion(ctx context.Context) string {
 	return head(word)
 }
 
-// sameVersion refuses an installed agent of another version: what operations ask
-// and answer may have changed between the two. One that was uploaded is ours.
-func (a *starting) sameVersion(ctx context.Context, m *Machine) error {
-	if a.server.SSH.Agent == "" {
+// sameVersion refuses an agent of another version: what operations ask and answer may
+// have changed between the two.
+func (a *starting) sameVersion(m *Machine, from string) error {
+	ours := a.dialer.options.Version
+	switch {
+	case m.Turnout() == ours:
 		return nil
+	case from != "":
+		return fmt.Errorf("%s is of turnout %s and this is turnout %s: put the one of the same release there, or remove it", from, m.Turnout(), ours)
 	}
-	about, err := Describe("").On(ctx, m, machine.None{})
-	if err != nil {
-		return err
-	}
-	if ours := a.dialer.options.Version; about.Version != ours {
-		return fmt.Errorf("%s on the server is turnout %s, this is turnout %s: install the same version on both", m.agent, about.Version, ours)
-	}
-	return nil
+	return fmt.Errorf("%s on the server is turnout %s, this is turnout %s: install the same version on both", m.agent, m.Turnout(), ours)
 }
 
 // wait notices the end of the agent's session.

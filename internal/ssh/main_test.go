@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/org/deploy-action/internal/agent"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/ssh"
 	"github.com/org/deploy-action/internal/ssh/sshtest"
@@ -37,13 +38,12 @@ func beAgent(args []string) int {
 	signal.Ignore(syscall.SIGHUP)
 	self, err := os.Executable()
 	if err == nil && len(args) == 2 && args[0] == "-install" {
-		err = ssh.Install(self, args[1])
+		err = agent.Install(self, args[1])
 	} else if err == nil {
-		ssh.Used(self)
-		err = machine.Agent{Handlers: []machine.Handler{
+		agent.Used(self)
+		err = machine.Agent{Version: version, Handlers: []machine.Handler{
 			machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail),
 			machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
-			machine.Handle(ssh.Describe(version)),
 		}}.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
 	if err != nil {

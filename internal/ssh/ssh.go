@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/org/deploy-action/internal/agent"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/spec"
 )
@@ -41,7 +42,7 @@ type Dialer struct {
 	known    memo[*hostKeys]
 	keys     memo[ssh.Signer]
 	agent    keyAgent
-	programs memo[program]
+	programs memo[agent.Binary]
 
 	links    shared[*link]
 	machines shared[*Machine]

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,14 +39,10 @@ func image(t *testing.T) string {
 
 var built = sync.OnceValue(build)
 
-// otherAgent is the agent for servers of the architecture that this machine is not
-// of.
-var otherAgent = map[string]string{"amd64": "turnout-linux-arm64", "arm64": "turnout-linux-amd64"}[runtime.GOARCH]
-
-// build puts a binary that is built here in the place of the Dockerfile's own
-// build, as the release does: here are modules and a cache. It also stands for the
-// agent of the other architecture, which takes as much room and a minute to compile.
-// TestSoakDockerfile has the Dockerfile build both.
+// build puts binaries that are built here in the place of the Dockerfile's own build,
+// as the release does: here are modules and a cache. The agent of this architecture
+// also stands for the other's, which takes as much room and a minute to compile.
+// TestSoakDockerfile has the Dockerfile build them all.
 func build() error {
 	dir, err := os.MkdirTemp("", "turnout-e2e-")
 	if err != nil {
@@ -58,16 +53,19 @@ func build() error {
 	if err != nil {
 		return err
 	}
-	stages := regexp.MustCompile(`(?s)\AFROM golang:\S+ AS build\n.*?\n\n`).ReplaceAll(text, []byte("FROM scratch AS build\nCOPY turnout /turnout\nCOPY turnout /agents/"+otherAgent+"\n\n"))
+	stages := regexp.MustCompile(`(?s)\AFROM golang:\S+ AS build\n.*?\n\n`).ReplaceAll(text, []byte("FROM scratch AS build\nCOPY turnout /turnout\nCOPY agent /agents/"+agents[0]+"\nCOPY agent /agents/"+agents[1]+"\n\n"))
 	if string(stages) == string(text) {
 		return errors.New("the Dockerfile does not begin with the stage build")
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), stages, 0o644); err != nil {
 		return err
 	}
-	binary := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "turnout"), "./cmd/turnout")
-	binary.Dir, binary.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	for _, cmd := range []*exec.Cmd{binary, exec.Command("docker", "build", "--tag", tag, dir)} {
+	goBuild := func(name, program string) *exec.Cmd {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), program)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		return cmd
+	}
+	for _, cmd := range []*exec.Cmd{goBuild("turnout", "./cmd/turnout"), goBuild("agent", "./cmd/turnout-agent"), exec.Command("docker", "build", "--tag", tag, dir)} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 		}
@@ -82,25 +80,29 @@ const maxImage = 120e6
 func TestTheImageFitsOntoRunners(t *testing.T) {
 	t.Parallel()
 	fits(t, image(t))
-	carriesOtherAgent(t, image(t))
+	carriesAgents(t, image(t))
 }
 
-// carriesOtherAgent fails unless the agent for other servers lies, packed, where
-// turnout looks for it.
-func carriesOtherAgent(t *testing.T, image string) {
+// agents are what the image has for servers.
+var agents = []string{"turnout-agent-linux-amd64", "turnout-agent-linux-arm64"}
+
+// carriesAgents fails unless they lie, packed, where turnout looks for them.
+func carriesAgents(t *testing.T, image string) {
 	t.Helper()
-	packed := run(t, root, "docker", "run", "--rm", "--entrypoint", "cat", image, "/usr/local/bin/"+otherAgent+".zst")
-	unpacker, err := zstd.NewReader(strings.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unpacker.Close()
-	text, err := io.ReadAll(unpacker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := elf.NewFile(bytes.NewReader(text)); err != nil {
-		t.Errorf("%s: %v", otherAgent, err)
+	for _, name := range agents {
+		packed := run(t, root, "docker", "run", "--rm", "--entrypoint", "cat", image, "/usr/local/bin/"+name+".zst")
+		unpacker, err := zstd.NewReader(strings.NewReader(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(unpacker)
+		unpacker.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := elf.NewFile(bytes.NewReader(text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -135,7 +137,7 @@ func TestSoakDockerfile(t *testing.T) {
 	})
 	run(t, dir, "docker", "build", "--tag", whole, ".")
 	fits(t, whole)
-	carriesOtherAgent(t, whole)
+	carriesAgents(t, whole)
 	if said := run(t, dir, "docker", "run", "--rm", "--entrypoint", "turnout", whole, "version"); !strings.HasPrefix(said, "turnout ") {
 		t.Errorf("turnout version: %s", said)
 	}

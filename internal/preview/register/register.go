@@ -1,4 +1,6 @@
-package preview
+// Package register is what is known of previews on their server, each in a file, and who
+// has which port. It is what an agent does for them.
+package register
 
 import (
 	"context"
@@ -17,13 +19,40 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
-// Records reads the records in a state directory, by pull request.
-var Records = machine.Op[string, []Record]{Name: "preview.records", Do: func(_ context.Context, _ machine.At, dir string) ([]Record, error) {
+// State is how far a preview has come.
+type State string
+
+const (
+	Coming State = "coming" // a release of it is being brought up
+	Up     State = "up"
+	Going  State = "going" // it is being removed
+)
+
+// Record is what is known of a preview on its server.
+type Record struct {
+	Name       value.Name     `json:"name"`
+	Repository string         `json:"repository,omitempty"` // of the pull request; empty: of a run that did not know it
+	Number     int            `json:"pull_request"`
+	Port       value.Port     `json:"port"`
+	Root       value.Path     `json:"root,omitempty"` // empty: nothing but the port was leased yet
+	Hostname   value.Hostname `json:"hostname,omitempty"`
+	State      State          `json:"state"`
+	Release    string         `json:"release,omitempty"` // the last one that was healthy
+	Commit     string         `json:"commit,omitempty"`
+	Created    time.Time      `json:"created"`
+	Updated    time.Time      `json:"updated"` // by the last run that brought a release
+}
+
+// Expired reports whether nothing has come to a preview for longer than ttl.
+func (r Record) Expired(ttl time.Duration, now time.Time) bool { return now.Sub(r.Updated) > ttl }
+
+// All reads the records in a state directory, by pull request.
+var All = machine.Op[string, []Record]{Name: "preview.records", Do: func(_ context.Context, _ machine.At, dir string) ([]Record, error) {
 	return records(dir)
 }}
 
-// lease gives a preview a port, for its life: a preview that has one keeps it.
-var lease = machine.Op[leasing, Record]{Name: "preview.lease", Do: func(_ context.Context, _ machine.At, l leasing) (Record, error) {
+// Lease gives a preview a port, for its life: a preview that has one keeps it.
+var Lease = machine.Op[Leasing, Record]{Name: "preview.lease", Do: func(_ context.Context, _ machine.At, l Leasing) (Record, error) {
 	record, err := l.do()
 	if err != nil {
 		return Record{}, fmt.Errorf("port of %s: %w", l.Record.Name, err)
@@ -31,37 +60,38 @@ var lease = machine.Op[leasing, Record]{Name: "preview.lease", Do: func(_ contex
 	return record, nil
 }}
 
-// note writes a record, durably.
-var note = machine.Op[noting, machine.None]{Name: "preview.note", Do: func(_ context.Context, _ machine.At, n noting) (machine.None, error) {
+// Note writes a record, durably.
+var Note = machine.Op[Noting, machine.None]{Name: "preview.note", Do: func(_ context.Context, _ machine.At, n Noting) (machine.None, error) {
 	return machine.None{}, n.write()
 }}
 
-// forget removes a record, and so frees the port.
-var forget = machine.Op[noting, machine.None]{Name: "preview.forget", Do: func(_ context.Context, _ machine.At, n noting) (machine.None, error) {
+// Forget removes a record, and so frees the port.
+var Forget = machine.Op[Noting, machine.None]{Name: "preview.forget", Do: func(_ context.Context, _ machine.At, n Noting) (machine.None, error) {
 	return machine.None{}, machine.RemoveFile(n.path())
 }}
 
-// quiet waits until nobody listens on a port, at most so long. It returns whether
+// Quiet waits until nobody listens on a port, at most so long. It returns whether
 // it is so.
-var quiet = machine.Op[silence, bool]{Name: "preview.quiet", Do: func(ctx context.Context, _ machine.At, s silence) (bool, error) {
+var Quiet = machine.Op[Silence, bool]{Name: "preview.quiet", Do: func(ctx context.Context, _ machine.At, s Silence) (bool, error) {
 	return s.await(ctx)
 }}
 
-// leasing asks for a port.
-type leasing struct {
+// Leasing asks for a port.
+type Leasing struct {
 	Dir    string        `json:"dir"`
 	Record Record        `json:"record"` // of a preview that has none yet, but for the port
 	Ports  [2]value.Port `json:"ports"`
 	Max    int           `json:"max"`
 }
 
-// noting is a record and the state directory it belongs to.
-type noting struct {
+// Noting is a record and the state directory it belongs to.
+type Noting struct {
 	Dir    string `json:"dir"`
 	Record Record `json:"record"`
 }
 
-type silence struct {
+// Silence is to be waited for at a port, up to the limit.
+type Silence struct {
 	Port  value.Port    `json:"port"`
 	Limit time.Duration `json:"limit_ns"`
 }
@@ -70,9 +100,9 @@ const suffix = ".json"
 
 func recordsDir(dir string) string { return filepath.Join(dir, "records") }
 
-func (n noting) path() string { return filepath.Join(recordsDir(n.Dir), string(n.Record.Name)+suffix) }
+func (n Noting) path() string { return filepath.Join(recordsDir(n.Dir), string(n.Record.Name)+suffix) }
 
-func (n noting) write() error {
+func (n Noting) write() error {
 	if _, err := value.ParseName(string(n.Record.Name)); err != nil {
 		return err
 	}
@@ -119,7 +149,7 @@ func records(dir string) ([]Record, error) {
 	return all, nil
 }
 
-func (l leasing) do() (Record, error) {
+func (l Leasing) do() (Record, error) {
 	all, err := records(l.Dir)
 	if err != nil {
 		return Record{}, err
@@ -139,7 +169,7 @@ func (l leasing) do() (Record, error) {
 			continue
 		}
 		l.Record.Port = port
-		return l.Record, noting{l.Dir, l.Record}.write()
+		return l.Record, Noting{l.Dir, l.Record}.write()
 	}
 	return Record{}, fmt.Errorf("none of %d-%d is free: %d are leased and somebody listens on the others", l.Ports[0], l.Ports[1], len(leased))
 }
@@ -150,7 +180,7 @@ func free(port value.Port) bool {
 	return err == nil && listener.Close() == nil
 }
 
-func (s silence) await(ctx context.Context) (bool, error) {
+func (s Silence) await(ctx context.Context) (bool, error) {
 	limit := time.NewTimer(s.Limit)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)

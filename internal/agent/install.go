@@ -1,4 +1,4 @@
-package ssh
+package agent
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// agentPrefix begins the names of agents that were uploaded; uploadPrefix those
-// that are on their way.
+// Prefix begins the names of agents that were uploaded, a Build ends them;
+// UploadPrefix begins those that are on their way.
 const (
-	agentPrefix  = "agent-"
-	uploadPrefix = ".agent-"
+	Prefix       = "agent-"
+	UploadPrefix = ".agent-"
 )
 
 // keepAgents is how long an agent stays that nobody started. Runs of an older or
@@ -24,18 +24,18 @@ const keepAgents = 24 * time.Hour
 // makes sure that it is whole and takes its name in its folder. Agents that were
 // not used for a day are removed.
 func Install(self, hash string) error {
-	sent, err := newProgram(self)
+	sent, err := At(self)
 	if err != nil {
 		return err
 	}
-	arrived, err := sent.content()
+	arrived, err := sent.Content()
 	if err != nil {
 		return err
 	}
-	if arrived.hash != hash {
-		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, arrived.hash, hash)
+	if arrived.Hash != hash {
+		return fmt.Errorf("%s has not arrived as it was sent: its hash is %s, not %s", self, arrived.Hash, hash)
 	}
-	dir, name := filepath.Dir(self), agentPrefix+sent.build
+	dir, name := filepath.Dir(self), Prefix+sent.Build
 	if err := os.Rename(self, filepath.Join(dir, name)); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func removeOld(dir, keep string) error {
 	for _, entry := range entries {
 		name := entry.Name()
 		info, err := entry.Info()
-		if name == keep || err != nil || !strings.HasPrefix(name, agentPrefix) && !strings.HasPrefix(name, uploadPrefix) {
+		if name == keep || err != nil || !strings.HasPrefix(name, Prefix) && !strings.HasPrefix(name, UploadPrefix) {
 			continue // another may have removed it at the same time
 		}
 		if time.Since(info.ModTime()) > keepAgents {
@@ -67,7 +67,7 @@ func removeOld(dir, keep string) error {
 // Used notes that the agent self was started, so that Install keeps it. A binary
 // that nobody uploaded is left alone.
 func Used(self string) {
-	if strings.HasPrefix(filepath.Base(self), agentPrefix) {
+	if strings.HasPrefix(filepath.Base(self), Prefix) {
 		now := time.Now()
 		_ = os.Chtimes(self, now, now) // else it is uploaded again some day
 	}

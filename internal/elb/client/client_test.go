@@ -1,4 +1,4 @@
-package elb_test
+package client_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/elb"
+	"github.com/org/deploy-action/internal/elb/client"
 	"github.com/org/deploy-action/internal/elb/elbtest"
 	"github.com/org/deploy-action/internal/value"
 )
@@ -26,9 +27,9 @@ func start(t *testing.T) *elbtest.Server {
 	return s
 }
 
-func client(t *testing.T, s *elbtest.Server, resource value.ARN) *elb.Client {
+func dial(t *testing.T, s *elbtest.Server, resource value.ARN) *client.Client {
 	t.Helper()
-	c, err := elb.New(t.Context(), elb.Balancer{
+	c, err := client.New(t.Context(), elb.Balancer{
 		Resource: resource, Groups: map[value.Name]value.ARN{"blue": elbtest.Blue, "green": elbtest.Green}, Endpoint: s.Endpoint(),
 	})
 	if err != nil {
@@ -44,7 +45,7 @@ func split(blue, green int) elb.Split {
 func TestRoute(t *testing.T) {
 	s := start(t)
 	for _, resource := range []value.ARN{elbtest.Listener, elbtest.Rule} {
-		c := client(t, s, resource)
+		c := dial(t, s, resource)
 		now, err := c.Split(t.Context())
 		if err != nil || !now.Equal(elb.Split{Weights: map[value.Name]int{"blue": 1}}) {
 			t.Errorf("%s: %+v %v", resource, now, err)
@@ -72,7 +73,7 @@ func TestRoute(t *testing.T) {
 // not tell everything.
 func TestRouteKeepsOtherActions(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	oidc := map[string]string{
 		"Type": "authenticate-oidc", "AuthenticateOidcConfig.Issuer": "https://id.example.com", "AuthenticateOidcConfig.ClientId": "shop & co",
 		"AuthenticateOidcConfig.AuthorizationEndpoint": "https://id.example.com/a", "AuthenticateOidcConfig.TokenEndpoint": "https://id.example.com/t",
@@ -95,7 +96,7 @@ func TestRouteKeepsOtherActions(t *testing.T) {
 
 func TestSplitRefused(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	for says, action := range map[string]map[string]string{
 		`has the action "redirect"`: {"Type": "redirect", "RedirectConfig.StatusCode": "HTTP_301"},
 		"the target group of no slot": {
@@ -119,7 +120,7 @@ func TestSplitRefused(t *testing.T) {
 func TestOldAnswers(t *testing.T) {
 	s := start(t)
 	s.Lag(3)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	if err := c.Route(t.Context(), split(0, 100)); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func TestOldAnswers(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	for _, test := range []struct {
 		action, code, text string
 		status             int
@@ -163,7 +164,7 @@ func TestErrors(t *testing.T) {
 
 func TestThrottling(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	s.Fail("ModifyRule", "Throttling", "Rate exceeded", 400, 1)
 	s.Fail("DescribeRules", "InternalFailure", "try again", 500, 1)
 	if err := c.Route(t.Context(), split(0, 100)); err != nil {
@@ -182,7 +183,7 @@ func TestThrottling(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Split(ctx); !errors.Is(err, context.Canceled) {
@@ -199,21 +200,21 @@ func TestNoAnswer(t *testing.T) {
 func TestNoCredentials(t *testing.T) {
 	s := start(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
-	_, err := elb.New(t.Context(), elb.Balancer{
+	_, err := client.New(t.Context(), elb.Balancer{
 		Resource: elbtest.Rule, Groups: map[value.Name]value.ARN{"blue": elbtest.Blue, "green": elbtest.Green}, Endpoint: s.Endpoint(),
 	})
 	if err == nil || !strings.HasPrefix(err.Error(), "no AWS credentials here: ") {
 		t.Errorf("%v", err)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "another")
-	if _, err = client(t, s, elbtest.Rule).Split(t.Context()); err == nil || !strings.Contains(err.Error(), "InvalidClientTokenId") {
+	if _, err = dial(t, s, elbtest.Rule).Split(t.Context()); err == nil || !strings.Contains(err.Error(), "InvalidClientTokenId") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestTags(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	s.SetTag(elbtest.Rule, "Name", "shop")
 	if err := c.Mark(t.Context(), map[string]string{"epoch": "3 run-1", "growing": ""}); err != nil {
 		t.Fatal(err)
@@ -229,7 +230,7 @@ func TestTags(t *testing.T) {
 
 func TestTargets(t *testing.T) {
 	s := start(t)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
 	defer app.Close()
 	address := value.Address(strings.TrimPrefix(app.URL, "http://"))
@@ -271,7 +272,7 @@ func TestTargets(t *testing.T) {
 func TestInstances(t *testing.T) {
 	s := start(t)
 	s.Instances(nil)
-	c := client(t, s, elbtest.Rule)
+	c := dial(t, s, elbtest.Rule)
 	state, err := c.State(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,6 @@
-package rollout
+// Package deadman is what the agent on a proxy's machine does when its run has gone in
+// the middle of a switch: the dead man's switch.
+package deadman
 
 import (
 	"context"
@@ -13,9 +15,9 @@ import (
 	"github.com/org/deploy-action/internal/value"
 )
 
-// acquire is how a rollout takes the lock of a machine: with it the agent there
-// takes on to put its proxies back when the run is gone.
-var acquire = state.Acquire(alone)
+// Acquire is how a run takes the lock of a machine: with it the agent there takes on to
+// put its proxies back when the run is gone.
+var Acquire = state.Acquire(alone)
 
 // answerTime is how long a slot may take to show that it takes requests. What an
 // agent does alone is to be done within 2 s.
@@ -71,23 +73,10 @@ func cutOff(ctx context.Context, old proxy.Selection, to value.Name) (bool, erro
 	return true, nil
 }
 
-// leads reports whether a proxy sends every request to a slot, now and after its
-// next reload. One that has no configuration of ours, or is down, is the survey's
-// affair.
-func leads(live proxy.Live, slot value.Name) bool {
-	return live.Header == nil || live.Active == slot && serving(live) == slot && !divided(live)
-}
-
-// divided reports whether a proxy sends requests to both slots, now or after its
-// next reload.
-func divided(live proxy.Live) bool {
-	return live.Share > 0 || live.Running != nil && live.Running.Share > 0
-}
-
 // lead makes a proxy of the machine that this runs on serve a slot, unless it does.
 func lead(ctx context.Context, here *machine.Local, way proxy.Selection) error {
 	live, err := proxy.Inspect.On(ctx, here, way.Site)
-	if err != nil || leads(live, way.Slot) {
+	if err != nil || live.Leads(way.Slot) {
 		return err
 	}
 	_, err = proxy.Select.On(ctx, here, way)

@@ -1,4 +1,4 @@
-package elb
+package client
 
 import (
 	"context"
@@ -10,33 +10,13 @@ import (
 	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/value"
 )
 
-// State is what a balancer does.
-type State struct {
-	Split    Split
-	Groups   map[value.Name]Group // by slot
-	Tags     map[string]string    // turnout's, without TagPrefix
-	Entrance Entrance
-}
-
-// Entrance is where clients come in.
-type Entrance struct {
-	Host string // DNS name of the load balancer
-	Port value.Port
-	TLS  bool
-	// Login says that an action before the forward one authenticates: a request
-	// without a session does not get to a slot.
-	Login bool
-}
-
-// TagPrefix begins the names of turnout's tags.
-const TagPrefix = "turnout:"
-
 // State reads everything, side by side.
-func (c *Client) State(ctx context.Context) (State, error) {
-	s := State{Groups: make(map[value.Name]Group)}
+func (c *Client) State(ctx context.Context) (elb.State, error) {
+	s := elb.State{Groups: make(map[value.Name]elb.Group)}
 	var mu sync.Mutex
 	reads := []func() error{
 		func() error { return c.readListener(ctx, &s) },
@@ -71,7 +51,7 @@ func first(all []func() error) error {
 }
 
 // readListener reads how requests are parted, and where they come in.
-func (c *Client) readListener(ctx context.Context, s *State) error {
+func (c *Client) readListener(ctx context.Context, s *elb.State) error {
 	listener, err := c.listener(ctx)
 	if err != nil {
 		return err
@@ -93,7 +73,7 @@ func (c *Client) readListener(ctx context.Context, s *State) error {
 	if len(found.LoadBalancers) != 1 {
 		return fmt.Errorf("DescribeLoadBalancers: %d load balancers are %s", len(found.LoadBalancers), arn)
 	}
-	s.Entrance = Entrance{
+	s.Entrance = elb.Entrance{
 		Host: aws.ToString(found.LoadBalancers[0].DNSName), Port: value.Port(aws.ToInt32(listener.Port)),
 		TLS: listener.Protocol == types.ProtocolEnumHttps, Login: len(actions) > 1,
 	}
@@ -109,7 +89,7 @@ func (c *Client) Tags(ctx context.Context) (map[string]string, error) {
 	all := make(map[string]string)
 	for _, description := range found.TagDescriptions {
 		for _, tag := range description.Tags {
-			if name, ours := strings.CutPrefix(aws.ToString(tag.Key), TagPrefix); ours {
+			if name, ours := strings.CutPrefix(aws.ToString(tag.Key), elb.TagPrefix); ours {
 				all[name] = aws.ToString(tag.Value)
 			}
 		}
@@ -117,12 +97,12 @@ func (c *Client) Tags(ctx context.Context) (map[string]string, error) {
 	return all, nil
 }
 
-// Mark writes tags, by names without TagPrefix, and leaves the others alone. It
+// Mark writes tags, by names without elb.TagPrefix, and leaves the others alone. It
 // returns once the API answers with them.
 func (c *Client) Mark(ctx context.Context, tags map[string]string) error {
 	in := &api.AddTagsInput{ResourceArns: []string{string(c.Resource)}}
 	for name, text := range tags {
-		in.Tags = append(in.Tags, types.Tag{Key: aws.String(TagPrefix + name), Value: aws.String(text)})
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(elb.TagPrefix + name), Value: aws.String(text)})
 	}
 	if _, err := c.api.AddTags(ctx, in); err != nil {
 		return explain("AddTags", c.Resource, err)

@@ -1,4 +1,4 @@
-package elb
+package client
 
 import (
 	"context"
@@ -11,31 +11,9 @@ import (
 	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/value"
 )
-
-// Split is how a forward action parts requests between the groups of the slots.
-type Split struct {
-	// Weights are whole numbers from 0 to 999, by slot. A slot gets its weight of
-	// their sum; 0 is none at all. One that is absent is not in the action.
-	Weights map[value.Name]int `json:"weights"`
-	// Sticky is for how long a client stays with the group it was sent to first; 0:
-	// every request is parted anew.
-	Sticky time.Duration `json:"sticky_ns,omitempty"`
-}
-
-// Equal reports whether two splits are the same.
-func (s Split) Equal(other Split) bool {
-	if s.Sticky != other.Sticky || len(s.Weights) != len(other.Weights) {
-		return false
-	}
-	for slot, weight := range s.Weights {
-		if w, in := other.Weights[slot]; !in || w != weight {
-			return false
-		}
-	}
-	return true
-}
 
 // settleTime bounds the wait until the API tells what it was told; settlePoll is
 // how often it is asked.
@@ -45,10 +23,10 @@ const (
 )
 
 // Split reads how requests are parted now.
-func (c *Client) Split(ctx context.Context) (Split, error) {
+func (c *Client) Split(ctx context.Context) (elb.Split, error) {
 	actions, err := c.actions(ctx)
 	if err != nil {
-		return Split{}, err
+		return elb.Split{}, err
 	}
 	return c.split(actions)
 }
@@ -56,7 +34,7 @@ func (c *Client) Split(ctx context.Context) (Split, error) {
 // Route replaces the forward action by one that parts requests so, and leaves
 // everything else of the listener or rule alone. It returns once the API answers
 // with the new action, or with an error: then either may be in force.
-func (c *Client) Route(ctx context.Context, s Split) error {
+func (c *Client) Route(ctx context.Context, s elb.Split) error {
 	actions, err := c.actions(ctx)
 	if err != nil {
 		return err
@@ -71,7 +49,7 @@ func (c *Client) Route(ctx context.Context, s Split) error {
 }
 
 // awaitSplit waits until the API tells the split: its answers may be a little old.
-func (c *Client) awaitSplit(ctx context.Context, want Split) error {
+func (c *Client) awaitSplit(ctx context.Context, want elb.Split) error {
 	ctx, stop := context.WithTimeout(ctx, settleTime)
 	defer stop()
 	for {
@@ -132,22 +110,22 @@ var kept = []types.ActionTypeEnum{
 }
 
 // split reads the forward action.
-func (c *Client) split(actions []types.Action) (Split, error) {
+func (c *Client) split(actions []types.Action) (elb.Split, error) {
 	for _, action := range actions {
 		if !slices.Contains(kept, action.Type) {
-			return Split{}, fmt.Errorf("%s has the action %q; turnout moves requests of a forward action, alone or behind one that authenticates: let it forward to %s first",
+			return elb.Split{}, fmt.Errorf("%s has the action %q; turnout moves requests of a forward action, alone or behind one that authenticates: let it forward to %s first",
 				c.Resource.Resource(), action.Type, c.anyGroup())
 		}
 	}
 	i := forward(actions)
 	if i < 0 {
-		return Split{}, fmt.Errorf("%s has no forward action: let it forward to %s first", c.Resource.Resource(), c.anyGroup())
+		return elb.Split{}, fmt.Errorf("%s has no forward action: let it forward to %s first", c.Resource.Resource(), c.anyGroup())
 	}
-	s := Split{Weights: make(map[value.Name]int)}
+	s := elb.Split{Weights: make(map[value.Name]int)}
 	for arn, weight := range weights(actions[i]) {
 		slot := c.slotOf(arn)
 		if slot == "" {
-			return Split{}, fmt.Errorf("%s forwards to %s, which is the target group of no slot: let it forward to %s, or give a slot that group", c.Resource.Resource(), arn, c.anyGroup())
+			return elb.Split{}, fmt.Errorf("%s forwards to %s, which is the target group of no slot: let it forward to %s, or give a slot that group", c.Resource.Resource(), arn, c.anyGroup())
 		}
 		s.Weights[slot] = weight
 	}
@@ -205,7 +183,7 @@ func weights(action types.Action) map[string]int {
 
 // replaced are the actions with another forward action. The secret of an OpenID
 // client is never told, so that AWS is asked to keep it.
-func (c *Client) replaced(actions []types.Action, s Split) []types.Action {
+func (c *Client) replaced(actions []types.Action, s elb.Split) []types.Action {
 	all := slices.Clone(actions)
 	for i, action := range all {
 		if oidc := action.AuthenticateOidcConfig; oidc != nil {
@@ -219,7 +197,7 @@ func (c *Client) replaced(actions []types.Action, s Split) []types.Action {
 	return all
 }
 
-func (c *Client) forwarding(s Split) *types.ForwardActionConfig {
+func (c *Client) forwarding(s elb.Split) *types.ForwardActionConfig {
 	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(s.Sticky > 0)}}
 	if s.Sticky > 0 {
 		config.TargetGroupStickinessConfig.DurationSeconds = aws.Int32(int32(s.Sticky / time.Second))
