@@ -15,9 +15,9 @@ import (
 )
 
 // onGitHub makes a site whose commands are steps of a job for pull request 7.
-func onGitHub(t *testing.T) (*site, *githubtest.Server) {
+func onGitHub(t *testing.T, kind proxy.Kind) (*site, *githubtest.Server) {
 	t.Helper()
-	s, hub := newSite(t, proxy.NGINX), githubtest.Start(t)
+	s, hub := newSite(t, kind), githubtest.Start(t)
 	s.edit(`watch = "1s"`, `watch = "200ms"`)
 	s.edit(`drain = "2s"`, `drain = "100ms"`)
 	s.write("event.json", fmt.Sprintf(`{"pull_request": {"number": 7, "title": "`+"`</details>@everyone"+`",
@@ -38,7 +38,7 @@ func onGitHub(t *testing.T) (*site, *githubtest.Server) {
 // TestAtHomeOnGitHub follows two deploys and a rollback on a pull request.
 func TestAtHomeOnGitHub(t *testing.T) {
 	t.Parallel()
-	s, hub := onGitHub(t)
+	s, hub := onGitHub(t, proxy.NGINX)
 	s.write("more.hcl", `pipeline "release" {
   stage "deploy" {
     deploy {
@@ -100,7 +100,7 @@ func (s *site) text(name string) string {
 // not answer at all: nobody but a warning takes notice.
 func TestGitHubIsDown(t *testing.T) {
 	t.Parallel()
-	s, hub := onGitHub(t)
+	s, hub := onGitHub(t, proxy.NGINX)
 	free := make(chan struct{})
 	t.Cleanup(func() { close(free) })
 	answers := map[string]func(*http.Request) *githubtest.Refusal{

@@ -10,10 +10,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/org/deploy-action/internal/github/githubtest"
+	"github.com/org/deploy-action/internal/proxy"
+	"github.com/org/deploy-action/internal/proxy/proxytest"
+	"github.com/org/deploy-action/templates"
 )
 
 // secrets are thirty of the kinds that people have.
@@ -62,10 +66,11 @@ func kept(kind, text string) string {
 }
 
 // leaky is a site on GitHub whose spec has the secrets, and the commands of which
-// put all of them out in every encoding, some of them in two writes.
-func leaky(t *testing.T) (*site, *githubtest.Server) {
+// put all of them out in every encoding, some of them in two writes. plain is the
+// file that they have them from.
+func leaky(t *testing.T, kind proxy.Kind) (s *site, hub *githubtest.Server, plain string) {
 	t.Helper()
-	s, hub := onGitHub(t)
+	s, hub = onGitHub(t, kind)
 	var leaks, variables strings.Builder
 	for i, secret := range secrets {
 		fmt.Fprintf(&variables, "variable \"s%d\" {\n  sensitive = true\n}\n\n", i)
@@ -77,12 +82,12 @@ func leaky(t *testing.T) (*site, *githubtest.Server) {
 	for _, text := range written(secrets[0]) { // of what fails, the last lines are told
 		fmt.Fprintf(&leaks, "<%s>\n", text)
 	}
-	plain := t.TempDir()
-	if err := os.WriteFile(plain+"/leaks", []byte(leaks.String()), 0o600); err != nil {
+	plain = filepath.Join(t.TempDir(), "leaks")
+	if err := os.WriteFile(plain, []byte(leaks.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.write("deploy.hcl", variables.String()+strings.Replace(s.text("deploy.hcl"), "start = \"", "start = \"cat "+plain+"/leaks; [ -e $TURNOUT_PATH/sick ] && exit 9; ", 1)+fmt.Sprintf(leakyPipeline, plain))
-	return s, hub
+	s.write("deploy.hcl", variables.String()+strings.Replace(s.text("deploy.hcl"), "start = \"", "start = \"cat "+plain+"; [ -e $TURNOUT_PATH/sick ] && exit 9; ", 1)+fmt.Sprintf(leakyPipeline, plain))
+	return s, hub, plain
 }
 
 const leakyPipeline = `
@@ -93,39 +98,95 @@ server "here" {
 task "leaks" {
   target = server.here
   env    = { S0 = var.s0 }
-  run    = "cat %[1]s/leaks; echo $S0 >&2; exit 3"
+  run    = "cat %[1]s; echo $S0 >&2; exit 3"
 }
 
 pipeline "leaks" {
   stage "puts_out" {
     env = { S0 = var.s0 }
-    run = "cat %[1]s/leaks; cat %[1]s/leaks >&2; dd if=%[1]s/leaks bs=7 status=none; echo $S0; { echo 'all<<END'; cat %[1]s/leaks; echo END; } >$TURNOUT_OUTPUT"
+    run = "cat %[1]s; cat %[1]s >&2; dd if=%[1]s bs=7 status=none; echo $S0; { echo 'all<<END'; cat %[1]s; echo END; } >$TURNOUT_OUTPUT"
   }
 
   stage "passes_on" {
     needs = [stage.puts_out]
     env   = { ALL = stage.puts_out.outputs.all }
-    run   = "echo \"$ALL\"; tail -n 5 %[1]s/leaks; exit 3"
+    run   = "echo \"$ALL\"; tail -n 5 %[1]s; exit 3"
   }
 }
 `
 
-// TestNoSecretIsPutOut plants thirty secrets, has them printed in every encoding by
-// stages, outputs, errors and starting slots, and looks for them wherever turnout
-// writes anything.
-func TestNoSecretIsPutOut(t *testing.T) {
-	t.Parallel()
-	s, hub := leaky(t)
-	outputs := make(map[string]string)
-	try := func(code int, args ...string) {
-		t.Helper()
-		var shown []string
-		for line := range strings.Lines(s.run(code, args...)) {
-			if !strings.HasPrefix(line, "::add-mask::") { // GitHub is told them, to mask them too
-				shown = append(shown, line)
+const leakyPreview = `
+preview "shop" {
+  server    = server.here
+  root      = "%[1]s/previews/${preview.name}"
+  hostname  = "pr-${github.pull_request}.preview.example.com"
+  ports     = "%[2]d-%[2]d"
+  state_dir = "%[1]s/state/previews"
+  start     = "S0='${var.s0}'; cat %[3]s; [ -e $TURNOUT_PATH/sick ] && exit 9; setsid shop & echo $! >%[1]s/preview.pid"
+  stop      = "S0='${var.s0}'; sh %[1]s/stop preview"
+
+  health {
+    interval = "50ms"
+
+    http {
+      path = "/"
+    }
+  }
+
+  proxy "nginx" {
+    listen     = "%[4]s"
+    config_dir = "%[1]s/conf.d"
+    main       = "%[5]s"
+    error_log  = "%[6]s"
+  }
+}
+`
+
+// putOut is what turnout has written, by where.
+type putOut map[string]string
+
+// run is site.run that keeps what was shown.
+func (p putOut) run(s *site, code int, args ...string) {
+	s.t.Helper()
+	var shown []string
+	for line := range strings.Lines(s.run(code, args...)) {
+		if !strings.HasPrefix(line, "::add-mask::") { // GitHub is told them, to mask them too
+			shown = append(shown, line)
+		}
+	}
+	name := strings.Join(args, " ")
+	for _, again := p[name]; again; _, again = p[name] {
+		name += " again"
+	}
+	p[name] = strings.Join(shown, "")
+}
+
+// check fails for every secret that is anywhere, in any encoding.
+func (p putOut) check(t *testing.T) {
+	t.Helper()
+	for _, secret := range secrets {
+		for kind, text := range written(secret) {
+			for where, output := range p {
+				if text := kept(kind, text); text != "" && strings.Contains(output, text) {
+					t.Errorf("%s shows a secret, %s: %q", where, kind, text)
+				}
 			}
 		}
-		outputs[strings.Join(args, " ")] = strings.Join(shown, "")
+	}
+}
+
+// TestNoSecretIsPutOut plants thirty secrets, has them printed in every encoding by
+// stages, outputs, errors, starting slots and previews, and looks for them wherever
+// turnout writes anything.
+func TestNoSecretIsPutOut(t *testing.T) {
+	t.Parallel()
+	s, hub, plain := leaky(t, proxy.NGINX)
+	site := s.proxy.Site
+	s.write("deploy.hcl", s.text("deploy.hcl")+fmt.Sprintf(leakyPreview, s.dir, proxytest.FreePort(t), plain, site.Listen, site.Main, site.ErrorLog))
+	outputs := make(putOut)
+	try := func(code int, args ...string) {
+		t.Helper()
+		outputs.run(s, code, args...)
 	}
 	try(1, "run", "leaks")
 	try(1, "run", "-verbose", "leaks")
@@ -136,13 +197,17 @@ func TestNoSecretIsPutOut(t *testing.T) {
 	try(0, "plan", "leaks")
 	try(0, "plan", "-json", "leaks")
 	try(0, "deploy", "-release", s.release("v1"))
+	try(0, "preview", "up", "-release", "v1")
 	s.write(s.release("v2")+"/sick", "")
 	try(1, "deploy", "-release", "v2")
+	try(1, "preview", "up", "-release", "v2")
 	for i := range secrets {
 		if i%10 == 9 {
 			try(1, "deploy", "-release", "no/"+secrets[i])
 		}
 	}
+	try(0, "preview", "list", "-json")
+	try(0, "preview", "sync", "-json", "-open", "")
 	try(0, "status")
 	try(0, "history")
 	try(0, "export")
@@ -153,15 +218,69 @@ func TestNoSecretIsPutOut(t *testing.T) {
 	if len(outputs) < 30 || !strings.Contains(outputs["run leaks"], "***") || len(hub.Comments(7)) == 0 {
 		t.Fatalf("%d outputs, %d comments: little was put out\n%s", len(outputs), len(hub.Comments(7)), outputs["run leaks"])
 	}
-	for _, secret := range secrets {
-		for kind, text := range written(secret) {
-			for where, output := range outputs {
-				if text := kept(kind, text); text != "" && strings.Contains(output, text) {
-					t.Errorf("%s shows a secret, %s: %q", where, kind, text)
-				}
-			}
-		}
+	if failed := outputs["preview up -release v2"]; !strings.Contains(failed, "***") || !strings.Contains(failed, "runs as before") {
+		t.Errorf("the preview that failed:\n%s", failed)
 	}
+	outputs.check(t)
+}
+
+// TestNoSecretIsPutOutBehindHAProxy has the secrets printed by slots and by what
+// checks and reloads HAProxy, and plants them in a template: of one that can't be
+// used, errors of Go and of HAProxy have a part.
+func TestNoSecretIsPutOutBehindHAProxy(t *testing.T) {
+	t.Parallel()
+	s, hub, plain := leaky(t, proxy.HAProxy)
+	outputs := make(putOut)
+	try := func(code int, args ...string) {
+		t.Helper()
+		outputs.run(s, code, args...)
+	}
+	try(0, "deploy", "-release", s.release("v1"))
+	s.edit("listen    = ", "template = \"ours.tmpl\"\nlisten = ")
+	s.write("ours.tmpl", templates.HAProxy+"# to be checked and loaded\n")
+	spec := s.text("deploy.hcl")
+	for _, command := range []string{"check = \"cat %s; exit 1\"\nreload = \"", "reload = \"cat %s; exit 1; "} {
+		s.write("deploy.hcl", spec)
+		s.edit("reload = \"", fmt.Sprintf(command, plain))
+		try(1, "deploy", "-release", s.release("v2"))
+	}
+	s.write("deploy.hcl", spec)
+	s.write("v2/sick", "")
+	try(1, "deploy", "-release", "v2")
+	for _, name := range []string{"state", "conf.d", "root"} { // where a template is, is what is in it
+		s.collect(name, outputs)
+	}
+
+	leaks, err := os.ReadFile(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		more string
+		args []string
+	}{
+		{"\nbackend leaks\n  " + strings.NewReplacer("{{", "{{`{{`}}", "\n", "\n  ").Replace(string(leaks)), []string{"deploy", "-release", s.release("v3")}},
+		{"{{" + secrets[0] + "}}", []string{"render", "-out", "rendered"}},
+		{"{{template `" + secrets[4] + "` .}}", []string{"deploy", "-dry-run", "-release", "v3"}},
+	} {
+		s.write("ours.tmpl", templates.HAProxy+test.more+"\n")
+		try(1, test.args...)
+	}
+	s.edit("ours.tmpl", secrets[0]) // there is no such file
+	try(2, "render", "-out", "rendered")
+
+	for _, name := range []string{"output", "summary", "gh-state", ".turnout"} {
+		s.collect(name, outputs)
+	}
+	outputs["GitHub"] = strings.Join(hub.Bodies(), "\n")
+	masked := 0
+	for _, output := range outputs {
+		masked += strings.Count(output, "***")
+	}
+	if len(outputs) < 20 || masked < 50 {
+		t.Fatalf("%d outputs with %d masks: little was put out", len(outputs), masked)
+	}
+	outputs.check(t)
 }
 
 // collect adds the files at and below a path of the site.
@@ -172,7 +291,7 @@ func (s *site) collect(name string, to map[string]string) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		if name := filepath.Base(path); name != "blue.log" && name != "green.log" { // the application's own
+		if name := filepath.Base(path); !slices.Contains([]string{"blue.log", "green.log", "start.log"}, name) { // the application's own
 			to[path] = string(text)
 		}
 		return err
