@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,9 +57,26 @@ func newWorkflow(t *testing.T, dir, text string) *workflow {
 // network has on this machine.
 func hub(t *testing.T) *githubtest.Server { return githubtest.StartAt(t, gateway(t)) }
 
+// gateway asks the network's device for its address: the engine that has made the
+// network does not tell its gateway before its next start.
 func gateway(t *testing.T) string {
 	t.Helper()
-	return strings.TrimSpace(run(t, root, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"))
+	name := strings.TrimSpace(run(t, root, "docker", "network", "inspect", "bridge", "--format", `{{index .Options "com.docker.network.bridge.name"}}`))
+	device, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatalf("the engine's network, device %q: %v", name, err)
+	}
+	addresses, err := device.Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		if own, _ := address.(*net.IPNet); own != nil && own.IP.To4() != nil {
+			return own.IP.String()
+		}
+	}
+	t.Fatalf("the engine's network, device %s, has no IPv4 address: %v", name, addresses)
+	return ""
 }
 
 // act runs the workflow for an event and returns what it logged.
