@@ -28,7 +28,7 @@ const childOf = "TURNOUT_TEST_WORKSPACE"
 func command(t *testing.T, workspace, verb string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], verb)
-	cmd.Env = append(os.Environ(), childOf+"="+workspace)
+	cmd.Env = append(os.Environ(), childOf+"="+workspace, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	return cmd
 }
