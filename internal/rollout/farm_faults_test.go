@@ -64,8 +64,8 @@ func TestFaultsOnOneOfTwo(t *testing.T) {
 			says:    []string{"commit: proxy1: ", "read-only"}, outcome: event.Failed, putBack: true,
 		}},
 		{"one server is not healthy", fault{
-			happens: func(f *farm) { f.env.Health.Deadline = 3 * time.Second },
-			mended:  func(f *farm) { f.env.Health.Deadline = 20 * time.Second },
+			happens: func(f *farm) { f.env.Health.Deadline = 10 * time.Second },
+			mended:  func(f *farm) { f.env.Health.Deadline = time.Minute },
 			release: testRelease{Version: "v3", Sick: "web2"}, says: []string{"health: web2: blue is not healthy"}, outcome: event.Failed,
 		}},
 		{"the agent on a proxy dies in watch", fault{
@@ -137,7 +137,7 @@ func (f *farm) masterDies() {
 	nginx := f.env.Proxies[0]
 	f.suffers(fault{
 		happens: func(*farm) {
-			nginx.Hostname, nginx.Reload = "shop", "kill -KILL $(cat /run/nginx.pid); nginx -s reload -c /etc/nginx/nginx.conf"
+			nginx.Hostname, nginx.Reload = "shop", "pid=$(cat /run/nginx.pid); kill -KILL $pid; while kill -0 $pid 2>/dev/null; do sleep 0.01; done; nginx -s reload -c /etc/nginx/nginx.conf"
 		},
 		mended: func(*farm) { nginx.Hostname, nginx.Reload = "", "" },
 		says:   []string{"prepare: proxy1: ", "No such process", "the former configuration is back and serves"}, outcome: event.Failed,
