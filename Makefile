@@ -25,7 +25,7 @@ vulncheck  := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 at_once := 4
 
 # Those that take longest begin first.
-long := ./internal/github/e2e ./internal/rollout ./cmd/turnout
+long := ./internal/github/e2e ./internal/rollout ./cmd/turnout ./internal/proxy ./internal/pipeline
 
 # What no test may skip here. Hosts in network namespaces need root.
 must_run := nginx,haproxy,sshd,docker,act,actionlint$(if $(filter 0,$(shell id -u)),$(comma)netns)
