@@ -44,6 +44,10 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "5"); err != nil { // they wait, most of the time
 		panic(err)
 	}
+	// As turnout is built for a release, so that the build cache has each package once.
+	if err := errors.Join(os.Setenv("CGO_ENABLED", "0"), os.Setenv("GOFLAGS", "-trimpath")); err != nil {
+		panic(err)
+	}
 	os.Exit(func() int {
 		var err error
 		if built, err = os.MkdirTemp("", "turnout-examples-"); err != nil {

@@ -21,7 +21,7 @@ const serviceScript = `#!/bin/sh
 pid=/run/shop-$2.pid
 if [ -s $pid ]; then
     kill $(cat $pid)
-    while kill -0 $(cat $pid) 2>/dev/null; do sleep 0.01; done
+    while [ -e /proc/$(cat $pid)/exe ]; do sleep 0.01; done
     rm $pid
 fi
 [ $1 = stop ] || { setsid shop & echo $! >$pid; }

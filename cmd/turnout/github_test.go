@@ -122,7 +122,7 @@ func TestGitHubIsDown(t *testing.T) {
 	hub.Refuse(answers["did not take it before the run was over"])
 	s.release("v9")
 	code, took, output := s.signalled("commit", syscall.SIGINT, "deploy", "-verbose", "-release", "v9")
-	if code != 130 || took > 7*time.Second {
+	if code != 130 || took > time.Minute {
 		t.Errorf("exit code %d after %s\n%s", code, took, output)
 	}
 	s.serves(fmt.Sprint("v", version))

@@ -89,7 +89,7 @@ func TestProcess1PassesSignalsOn(t *testing.T) {
 			}
 		}
 	}
-	if code, took := exitCode(cmd.Wait()), time.Since(sent); code != 130 || took > 7*time.Second {
+	if code, took := exitCode(cmd.Wait()), time.Since(sent); code != 130 || took > time.Minute {
 		t.Errorf("exit code %d after %s\n%s", code, took, said.String())
 	}
 }

@@ -16,8 +16,15 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		main()
 	}
+	if err := os.Setenv(atOnce()); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"turnout": main, "turnout-on-macos": onMacOS, "shop": shop})
 }
+
+// atOnce is a variable with which commands end at once: with the race detector each
+// would sleep for a second.
+func atOnce() (name, text string) { return "GORACE", "atexit_sleep_ms=0" }
 
 // onMacOS is turnout as it is where a machine says to be a Mac.
 func onMacOS() {
@@ -36,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("USER", "alice")
+			env.Setenv(atOnce())
 			return nil
 		},
 	})

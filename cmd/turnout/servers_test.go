@@ -20,6 +20,7 @@ func TestServerScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv(atOnce())
 			env.Setenv("TURNOUT_VAR_port", fmt.Sprint(s.Port))
 			env.Setenv("TURNOUT_VAR_user", s.User)
 			env.Setenv("SSH_PRIVATE_KEY", s.Key)

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,19 +16,45 @@ import (
 	"github.com/org/deploy-action/internal/spec"
 )
 
+// built is a directory for turnout, as long as the tests run.
+var built string
+
+// What builds here and in the demo's pipeline builds as for a release, so that the
+// build cache has each package once.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		err := errors.Join(os.Setenv("CGO_ENABLED", "0"), os.Setenv("GOFLAGS", "-trimpath"))
+		if err == nil {
+			built, err = os.MkdirTemp("", "turnout-demo-test-")
+		}
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(built)
+		return m.Run()
+	}())
+}
+
 // build makes the turnout binary that the demo runs.
 func build(t *testing.T) string {
 	t.Helper()
 	for _, program := range []string{"git", "bash", "curl"} {
 		proxytest.Need(t, program)
 	}
-	binary := filepath.Join(t.TempDir(), "turnout")
-	said, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/turnout").CombinedOutput()
+	binary, err := turnout()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, said)
+		t.Fatal(err)
 	}
 	return binary
 }
+
+var turnout = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(built, "turnout")
+	if said, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "../../cmd/turnout").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, said)
+	}
+	return binary, nil
+})
 
 func TestDemo(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func serve(t *testing.T, handler http.Handler) value.Address {
 func ask(t *testing.T, address value.Address, n int, kinds ...loadtest.Kind) loadtest.Record {
 	t.Helper()
 	load := loadtest.Start(t.Context(), address, "shop.example.com", kinds...)
-	for deadline := time.Now().Add(10 * time.Second); len(load.Seen()) < n && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); len(load.Seen()) < n && time.Now().Before(deadline); {
 		<-time.After(5 * time.Millisecond)
 	}
 	return load.Stop()

@@ -28,7 +28,7 @@ func TestOnAKernelWithoutPidfd(t *testing.T) {
 		}
 		closeFD(p.fd)
 		p.fd = -1
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		ended := p.wait(ctx, c, out)
 		out.close()
 		cancel()

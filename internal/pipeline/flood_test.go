@@ -16,9 +16,9 @@ import (
 	"github.com/org/deploy-action/internal/secret"
 )
 
-// flood is a script that puts out 64 MiB of lines, some of them long, and none
+// flood is a script that puts out 32 MiB of lines, some of them long, and none
 // of them the same.
-const flood = `seq -f '%09.0f the quick brown fox jumps over the lazy dog' 1 1100000; head -c 1500000 /dev/zero | sed 's/\x0/é/g'; echo; seq 1 500000`
+const flood = `seq -f '%09.0f the quick brown fox jumps over the lazy dog' 1 550000; head -c 750000 /dev/zero | sed 's/\x0/é/g'; echo; seq 1 250000`
 
 // TestAFloodLosesNothing compares the log and what listeners were told with what
 // the script puts out, and looks at the memory that takes.

@@ -14,7 +14,7 @@ import (
 // together what was told.
 func TestTextsAreTheLines(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
+	for range 15 {
 		var want []string
 		for range 1 + r.IntN(400) {
 			length := []int{0, 0, 1, 7, 100, 3000, maxText - 1, maxText, maxText + 1, 3 * maxText}[min(r.IntN(10), r.IntN(10))]

@@ -58,7 +58,7 @@ func (b *bench) listen(e event.Event) {
 // await waits until the stage has put out the line.
 func (b *bench) await(t *testing.T, stage, line string) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for !slices.Contains(b.lines(stage), line) {
 		select {
 		case <-b.heard:

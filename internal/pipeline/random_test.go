@@ -26,7 +26,7 @@ func TestRandomPlans(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 1))
 			b := newBench(t)
-			b.RunID = fmt.Sprintf("random-%d", seed)
+			b.RunID = fmt.Sprintf("random-%d-%d", os.Getpid(), seed)
 			p := randomPlan(r)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)

@@ -90,9 +90,9 @@ preview "shop" {
   stop      = "kill $(cat ../../pid)"
 
   health {
-    interval      = "10ms"
+    interval      = "20ms"
     healthy_after = 1
-    deadline      = "2s"
+    deadline      = "5s"
     http { path = "/" }
   }
 
@@ -193,7 +193,7 @@ func (w *world) endApps() {
 func (w *world) agent() *machine.Child {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env, cmd.Stderr = append(os.Environ(), "PREVIEW_TEST_ROLE=agent"), os.Stderr
+	cmd.Env, cmd.Stderr = append(os.Environ(), "PREVIEW_TEST_ROLE=agent", "GORACE=atexit_sleep_ms=0"), os.Stderr
 	child, err := machine.StartChild(w.t.Context(), "here", cmd)
 	if err != nil {
 		w.t.Fatal(err)

@@ -42,7 +42,7 @@ func probing(t *testing.T, target probe.Target) machine.Machine {
 // samples waits until the prober has at least n.
 func samples(t *testing.T, m machine.Machine, n int) []probe.Sample {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 		all, err := probe.Read.On(t.Context(), m, "shop")
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +51,7 @@ func samples(t *testing.T, m machine.Machine, n int) []probe.Sample {
 			return all
 		}
 	}
-	t.Fatalf("no %d samples within 10 s", n)
+	t.Fatalf("no %d samples within a minute", n)
 	return nil
 }
 
@@ -111,18 +111,18 @@ func TestSlowAnswersDelayNobody(t *testing.T) {
 		}
 	})
 	defer close(hang)
-	m := probing(t, probe.Target{Address: address, Rate: 100, Timeout: 300 * time.Millisecond})
+	m := probing(t, probe.Target{Address: address, Rate: 100, Timeout: 3 * time.Second})
 	all := samples(t, m, 20)
-	if all[0].Error != "" || all[0].Took > 200*time.Millisecond {
+	if all[0].Error != "" || all[0].Took > 2*time.Second {
 		t.Errorf("first answer %+v: it waited for those that hang", all[0])
 	}
 	failed := 0
-	for deadline := time.Now().Add(5 * time.Second); failed < 3 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); failed < 3 && time.Now().Before(deadline); {
 		all, failed = samples(t, m, len(all)+1), 0
 		for _, s := range all {
 			if s.Error != "" {
 				failed++
-				if want := "nothing within 300ms"; !strings.Contains(s.Error, want) {
+				if want := "nothing within 3s"; !strings.Contains(s.Error, want) {
 					t.Errorf("error %q, want %q", s.Error, want)
 				}
 			}
@@ -134,12 +134,14 @@ func TestSlowAnswersDelayNobody(t *testing.T) {
 }
 
 func TestInFlightIsBounded(t *testing.T) {
+	hang := make(chan struct{})
+	defer close(hang)
 	var asked atomic.Int64
-	address := site(t, func(_ http.ResponseWriter, r *http.Request) {
+	address := site(t, func(http.ResponseWriter, *http.Request) {
 		asked.Add(1)
-		<-r.Context().Done()
+		<-hang
 	})
-	m := probing(t, probe.Target{Address: address, Rate: 2000, Timeout: time.Second})
+	m := probing(t, probe.Target{Address: address, Rate: 2000, Timeout: time.Hour})
 	all := samples(t, m, 1)
 	if want := "not sent: 200 requests without an answer"; all[0].Error != want {
 		t.Errorf("first sample %+v, want %q", all[0], want)

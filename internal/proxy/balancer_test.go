@@ -204,7 +204,7 @@ func TestBalancerRefusesToMove(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	b.site.Pools[1].Addresses = []value.Address{"127.0.0.1:1"}
-	ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()
 	_, err = proxy.Select.On(ctx, b.m, proxy.Selection{Site: b.site, Slot: "green"})
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1 is not registered; nothing was changed") {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	case "run on hosts":
 		runAndDieOnHosts()
 	default:
-		os.Exit(m.Run())
+		os.Exit(runTests(m))
 	}
 }
 
@@ -70,6 +70,7 @@ func serveApp() {
 	host, _ := os.Hostname()
 	fmt.Println("app: serving", r.Version)
 	var asked, marked atomic.Int64
+	finish := make(chan bool)
 	handler := func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("X-Slot", os.Getenv("TURNOUT_SLOT"))
 		if q.Header.Get(probe.Mark) != "" {
@@ -90,7 +91,10 @@ func serveApp() {
 		}
 		if q.URL.Path == "/slow" {
 			fmt.Println("app: slow request")
-			time.Sleep(1500 * time.Millisecond) // what an application does for so long is not the test's
+			<-finish
+		}
+		if q.URL.Path == "/finish" {
+			close(finish)
 		}
 		fmt.Fprint(w, r.Version)
 	}

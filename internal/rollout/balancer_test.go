@@ -44,7 +44,7 @@ func newCloud(t *testing.T) *cloud {
 	t.Cleanup(c.lb.Close)
 	dir := t.TempDir()
 	p := &proxytest.Proxy{Dir: dir, Site: proxy.Site{StateDir: value.Path(dir + "/state")}}
-	c.env = testEnvironment(p, c.app("blue", dir), c.app("green", dir))
+	c.env = testEnvironment(t, p, c.app("blue", dir), c.app("green", dir))
 	for _, slot := range c.env.Slots { // the slots answer from this process, with what is in their folders
 		slot.Start, slot.Stop = "", ""
 	}
@@ -267,7 +267,7 @@ func TestBalancerAlone(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run with agents", "ROLLOUT_TEST_RUN="+string(text))
 	mustBeKilled(t, cmd, doomed{Kind: event.StepFinished, Step: "commit"})
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for c.lb.Weights(elbtest.Rule)["shop-blue"] != 100 && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 	}

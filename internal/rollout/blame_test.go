@@ -22,7 +22,7 @@ func TestBadReleasesAreKnownAndPassedOver(t *testing.T) {
 	if mark := w.status().Bad[ill.To.Release]; !strings.Contains(mark.Reason, "is not healthy") {
 		t.Errorf("a release that never was healthy is marked %q", mark.Reason)
 	}
-	w.env.Health.Deadline = 10 * time.Second
+	w.env.Health.Deadline = time.Minute
 	v3 := w.deploy(testRelease{Version: "v3"})
 
 	back := w.mustSwitch(w.request(""))

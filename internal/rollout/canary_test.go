@@ -62,7 +62,7 @@ type audience struct {
 // tests; and each asks so often.
 const (
 	manyVisitors = 12
-	visitPause   = 5 * time.Millisecond
+	visitPause   = 20 * time.Millisecond
 )
 
 func (w *world) audience() *audience {
@@ -152,7 +152,7 @@ func percents(c *event.Canary) []int {
 // reload.
 func TestCanaryGoesToTheEnd(t *testing.T) {
 	eachProxy(t, func(t *testing.T, w *world) {
-		c := quickCanary(600*time.Millisecond, 10, 50, 90)
+		c := quickCanary(time.Second, 10, 50, 90)
 		c.Sticky = "none"
 		w.splits(c)
 		first := w.mustSwitch(w.canaryOf(testRelease{Version: "v1"}, c))
@@ -202,8 +202,8 @@ func TestCanaryAborts(t *testing.T) {
 			release testRelease
 			says    string
 		}{
-			{testRelease{Version: "faulty", Faulty: 10}, "% errors"},
-			{testRelease{Version: "slow", Slow: 300 * time.Millisecond}, "p95"},
+			{testRelease{Version: "faulty", Faulty: 2}, "% errors"},
+			{testRelease{Version: "slow", Slow: time.Second}, "p95"},
 		} {
 			visitors := w.audience()
 			w.env.Slots[1].Logs = "echo the journal of $TURNOUT_SLOT"
@@ -259,12 +259,12 @@ func TestCanaryByCommand(t *testing.T) {
 		run, reason, serves string
 	}{
 		{`test "$TURNOUT_SLOT $TURNOUT_PERCENT" = "green 10" && echo sad; exit 1`, "canary: aborted at 10 %: sad", "v1"},
-		{`echo 'who knows'; exit 75`, "who knows, after 3 times the hold of 250ms", "v1"},
+		{`echo 'who knows'; exit 75`, "who knows, after 3 times the hold of 1s", "v1"},
 		{`sleep 5`, "could not be read 4 times in a row: \"sleep 5\" took more than the interval", "v1"},
 		{`true`, "", "v2"},
 	} {
-		c := quickCanary(250*time.Millisecond, 10)
-		c.Analysis.Source, c.Analysis.Run = "run", test.run
+		c := quickCanary(time.Second, 10)
+		c.Analysis.Source, c.Analysis.Run, c.Analysis.Interval = "run", test.run, time.Second
 		result := Run(context.Background(), w.canaryOf(testRelease{Version: "v2"}, c))
 		if !strings.Contains(result.Reason, test.reason) || test.reason == "" && result.Outcome != event.Succeeded {
 			t.Errorf("%s: %s: %s", test.run, result.Outcome, result.Reason)
@@ -360,7 +360,7 @@ func TestKilledInACanary(t *testing.T) {
 func TestCanaryOfAFleet(t *testing.T) {
 	t.Parallel()
 	f := newFarm(t, "web1", "web2")
-	c := quickCanary(500*time.Millisecond, 10, 50)
+	c := quickCanary(2*time.Second, 10, 50)
 	c.Sticky, c.Synthetic = "none", 20
 	f.env.Split = &c.Split
 	f.deploy(testRelease{Version: "v1"})

@@ -160,9 +160,12 @@ func (f *farm) watched(do func()) *calls {
 	return c
 }
 
+// soaking is whether the long proofs are wanted.
+func soaking() bool { return os.Getenv("TURNOUT_SOAK") != "" }
+
 // sample leaves out all but some points, unless this is a soak.
 func sample[P any](points []P, keep int) []P {
-	if os.Getenv("TURNOUT_SOAK") != "" {
+	if soaking() {
 		return points
 	}
 	var kept []P

@@ -64,8 +64,8 @@ func TestFaultsOnOneOfTwo(t *testing.T) {
 			says:    []string{"commit: proxy1: ", "read-only"}, outcome: event.Failed, putBack: true,
 		}},
 		{"one server is not healthy", fault{
-			happens: func(f *farm) { f.env.Health.Deadline = 3 * time.Second },
-			mended:  func(f *farm) { f.env.Health.Deadline = 20 * time.Second },
+			happens: func(f *farm) { f.env.Health.Deadline = 10 * time.Second },
+			mended:  func(f *farm) { f.env.Health.Deadline = time.Minute },
 			release: testRelease{Version: "v3", Sick: "web2"}, says: []string{"health: web2: blue is not healthy"}, outcome: event.Failed,
 		}},
 		{"the agent on a proxy dies in watch", fault{

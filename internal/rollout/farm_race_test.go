@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ type racer struct {
 func TestRace(t *testing.T) {
 	t.Parallel()
 	n := 4
-	if os.Getenv("TURNOUT_SOAK") != "" {
+	if soaking() {
 		n = 10
 	}
 	f := newFarm(t, "web1", "web2")

@@ -46,8 +46,8 @@ type farm struct {
 	notes  []string
 }
 
-// program is where this test binary lies on the hosts: it is agent and
-// application there.
+// program is where the test binary lies on the hosts: it is agent and application
+// there.
 const program = "/srv/program"
 
 func newFarm(t *testing.T, servers ...string) *farm {
@@ -79,7 +79,7 @@ func newFarmOn(t *testing.T, prepare func(*farm), servers ...string) *farm {
 
 func (f *farm) install(host string) {
 	f.t.Helper()
-	binary, err := os.Open(os.Args[0])
+	binary, err := os.Open(plain(f.t))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func (f *farm) environment(servers []string) *spec.Environment {
 	env := &spec.Environment{
 		Name: "shop", Root: "/srv/shop", StateDir: "/var/lib/turnout/shop", KeepReleases: 3,
 		Health: spec.Health{
-			HTTP: &spec.HTTPCheck{Path: "/healthz"}, Interval: 20 * time.Millisecond, Timeout: 2 * time.Second,
-			HealthyAfter: 2, Deadline: 20 * time.Second,
+			HTTP: &spec.HTTPCheck{Path: "/healthz"}, Interval: 20 * time.Millisecond, Timeout: 10 * time.Second,
+			HealthyAfter: 2, Deadline: time.Minute,
 		},
 		Proxies: []*spec.Proxy{{
 			Kind: spec.NGINX, Servers: []*spec.Server{f.server("proxy1")}, Listen: value.Listen{Port: 80},
@@ -112,14 +112,14 @@ func (f *farm) environment(servers []string) *spec.Environment {
 			Reload: hosttest.HAProxyReload,
 		}},
 		Drain: 100 * time.Millisecond, Watch: 200 * time.Millisecond, Probe: 50, KeepPrevious: spec.Warm,
-		LockTimeout: 10 * time.Second, StartTimeout: 10 * time.Second,
+		LockTimeout: time.Minute, StartTimeout: time.Minute,
 	}
 	for _, name := range servers {
 		env.Servers = append(env.Servers, f.server(name))
 	}
 	for i, name := range []value.Name{"blue", "green"} {
 		pid := fmt.Sprintf("/run/%s.pid", name)
-		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
+		stop := fmt.Sprintf(`if [ -s %[1]s ]; then pid=$(cat %[1]s); kill $pid 2>/dev/null; while [ -e /proc/$pid/exe ]; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
 		start := stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, program, pid)
 		env.Slots = append(env.Slots, &spec.Slot{Name: name, Port: value.Port(8081 + i), Start: start, Stop: stop})
 	}
@@ -303,9 +303,18 @@ func (f *farm) loadOn(proxies []*spec.Proxy, kinds ...loadtest.Kind) (stop func(
 }
 
 var (
-	fresh     = loadtest.Fresh(1, 10*time.Millisecond)
-	keepAlive = loadtest.KeepAlive(1, 10*time.Millisecond)
+	fresh     = loadtest.Fresh(1, pause())
+	keepAlive = loadtest.KeepAlive(1, pause())
 )
+
+// pause is between two requests of a client. The shorter it is, the more of the tests'
+// CPU is the clients': in a soak they have it.
+func pause() time.Duration {
+	if soaking() {
+		return 10 * time.Millisecond
+	}
+	return 25 * time.Millisecond
+}
 
 // doomedOnHosts is a run in a process of its own, with agents on hosts.
 type doomedOnHosts struct {
@@ -366,14 +375,18 @@ func (f *farm) doomedProcess(d doomed) *exec.Cmd {
 	f.t.Helper()
 	on := doomedOnHosts{doomed: d, Entries: make(map[string][]string)}
 	for _, server := range append(append([]*spec.Server(nil), f.env.Servers...), f.env.Proxies[0].Servers[0], f.env.Proxies[1].Servers[0]) {
-		on.Entries[string(server.Name)] = append(f.entry(string(server.Name)), "ROLLOUT_TEST_LEASE=3s")
+		entry := f.entry(string(server.Name))
+		if d.Sleeps {
+			entry = append(entry, "ROLLOUT_TEST_LEASE=5s")
+		}
+		on.Entries[string(server.Name)] = entry
 	}
 	text, err := json.Marshal(on)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run on hosts")
+	cmd.Env = append(os.Environ(), "ROLLOUT_TEST_ROLE=run on hosts", "GORACE=atexit_sleep_ms=0")
 	cmd.Stdin = bytes.NewReader(text)
 	return cmd
 }

@@ -67,7 +67,7 @@ func (d doomed) run(machines func(context.Context, *spec.Server) (machine.Machin
 // once, and the next deploy succeeds.
 func TestKilledAnywhere(t *testing.T) {
 	kinds := []event.Kind{event.StepFinished}
-	if os.Getenv("TURNOUT_SOAK") != "" {
+	if soaking() {
 		kinds = []event.Kind{event.StepStarted, event.StepFinished}
 	}
 	steps := []string{"lock", "settle", "survey", "ship", "start", "health", "prepare", "commit", "watch", "record", "drain", "clean up"}
@@ -172,6 +172,9 @@ func (c *clients) begin() {
 		c.wg.Go(func() {
 			for c.ctx.Err() == nil {
 				c.ask()
+				if !soaking() {
+					time.Sleep(pause())
+				}
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -31,33 +30,34 @@ type world struct {
 func newWorld(t *testing.T, kind proxy.Kind) *world {
 	t.Helper()
 	w := &world{t: t, proxy: proxytest.Start(t, kind)}
-	w.env = testEnvironment(w.proxy, proxytest.FreePort(t), proxytest.FreePort(t))
+	w.env = testEnvironment(t, w.proxy, proxytest.FreePort(t), proxytest.FreePort(t))
 	t.Cleanup(w.stopApps)
 	return w
 }
 
 // testEnvironment is an environment of the test application behind p.
-func testEnvironment(p *proxytest.Proxy, blue, green value.Port) *spec.Environment {
+func testEnvironment(t *testing.T, p *proxytest.Proxy, blue, green value.Port) *spec.Environment {
 	server := &spec.Server{Name: "local", Connection: spec.Local, Address: "127.0.0.1"}
 	root := value.Path(filepath.Join(p.Dir, "root"))
 	env := &spec.Environment{
 		Name: "shop", Servers: []*spec.Server{server}, Root: root, StateDir: p.Site.StateDir, KeepReleases: 3,
 		Health: spec.Health{
-			HTTP: &spec.HTTPCheck{Path: "/healthz"}, Interval: 20 * time.Millisecond, Timeout: time.Second,
-			HealthyAfter: 2, Deadline: 5 * time.Second,
+			HTTP: &spec.HTTPCheck{Path: "/healthz"}, Interval: 20 * time.Millisecond, Timeout: 10 * time.Second,
+			HealthyAfter: 2, Deadline: time.Minute,
 		},
 		Proxies: []*spec.Proxy{{
 			Kind: spec.ProxyKind(p.Site.Kind), Servers: []*spec.Server{server}, Listen: p.Site.Listen, Config: p.Site.Config,
 			Main: p.Site.Main, Socket: p.Site.Socket, ErrorLog: p.Site.ErrorLog, Check: p.Site.Check, Reload: p.Site.Reload,
 		}},
 		Drain: 3 * time.Second, Watch: 300 * time.Millisecond, Probe: 50, KeepPrevious: spec.Warm,
-		LockTimeout: 2 * time.Second, StartTimeout: 10 * time.Second,
+		LockTimeout: time.Minute, StartTimeout: time.Minute,
 	}
 	for name, port := range map[value.Name]value.Port{"blue": blue, "green": green} {
 		pid := fmt.Sprintf("%s/%s.pid", p.Dir, name)
-		stop := fmt.Sprintf(`if [ -s %[1]s ]; then kill $(cat %[1]s) 2>/dev/null; while kill -0 $(cat %[1]s) 2>/dev/null; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
+		// One that is dead and that nobody has waited for yet has no program any more.
+		stop := fmt.Sprintf(`if [ -s %[1]s ]; then pid=$(cat %[1]s); kill $pid 2>/dev/null; while [ -e /proc/$pid/exe ]; do sleep 0.01; done; rm -f %[1]s; fi`, pid)
 		slot := &spec.Slot{Name: name, Port: port, Stop: stop}
-		slot.Start = stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, os.Args[0], pid)
+		slot.Start = stop + fmt.Sprintf(`; GORACE=atexit_sleep_ms=0 ROLLOUT_TEST_RELEASE=$(cat "$TURNOUT_PATH/release.json") ROLLOUT_TEST_ROLE=app setsid %s & echo $! >%s`, plain(t), pid)
 		env.Slots = append(env.Slots, slot)
 	}
 	if env.Slots[0].Name != "blue" {
@@ -70,7 +70,7 @@ func (w *world) stopApps() {
 	m := machine.NewLocal("local")
 	defer m.Close()
 	for _, slot := range w.env.Slots {
-		_, _ = machine.Run.On(context.Background(), m, machine.Command{Shell: slot.Stop, Timeout: 5 * time.Second})
+		_, _ = machine.Run.On(context.Background(), m, machine.Command{Shell: slot.Stop, Timeout: time.Minute})
 	}
 }
 

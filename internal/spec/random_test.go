@@ -12,7 +12,7 @@ import (
 // TestExportOfRandomSpecs writes specs by chance and exports those that are
 // sound.
 func TestExportOfRandomSpecs(t *testing.T) {
-	const many = 60
+	const many = 24
 	sound := 0
 	for seed := range uint64(many) {
 		src := []byte(randomSpec(seed))

@@ -3,9 +3,8 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"net/netip"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,23 +57,26 @@ func newWorkflow(t *testing.T, dir, text string) *workflow {
 // network has on this machine.
 func hub(t *testing.T) *githubtest.Server { return githubtest.StartAt(t, gateway(t)) }
 
-// gateway is this machine's address in the engine's own network: the first of its
-// subnet, where an engine that was just installed does not name it.
+// gateway asks the network's device for its address: the engine that has made the
+// network does not tell its gateway before its next start.
 func gateway(t *testing.T) string {
 	t.Helper()
-	var config struct{ Gateway, Subnet string }
-	text := run(t, root, "docker", "network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}")
-	if err := json.Unmarshal([]byte(text), &config); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	if config.Gateway != "" {
-		return config.Gateway
-	}
-	subnet, err := netip.ParsePrefix(config.Subnet)
+	name := strings.TrimSpace(run(t, root, "docker", "network", "inspect", "bridge", "--format", `{{index .Options "com.docker.network.bridge.name"}}`))
+	device, err := net.InterfaceByName(name)
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("the engine's network, device %q: %v", name, err)
 	}
-	return subnet.Masked().Addr().Next().String()
+	addresses, err := device.Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		if own, _ := address.(*net.IPNet); own != nil && own.IP.To4() != nil {
+			return own.IP.String()
+		}
+	}
+	t.Fatalf("the engine's network, device %s, has no IPv4 address: %v", name, addresses)
+	return ""
 }
 
 // act runs the workflow for an event and returns what it logged.

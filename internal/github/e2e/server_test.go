@@ -48,7 +48,7 @@ const app = `cd %[1]s
 if [ -s $2.pid ]; then
   pid=$(cat $2.pid)
   kill $pid 2>/dev/null
-  while kill -0 $pid 2>/dev/null; do sleep 0.01; done
+  while [ -e /proc/$pid/exe ]; do sleep 0.01; done
   rm $2.pid
 fi
 [ $1 = stop ] && exit 0

@@ -3,6 +3,7 @@
 package proxytest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,8 +90,8 @@ func StartHAProxy(t testing.TB) *Proxy {
 %[2]sdefaults
     mode http
     timeout connect 1s
-    timeout client 10s
-    timeout server 10s
+    timeout client 30s
+    timeout server 30s
 frontend other
     bind 127.0.0.1:%[3]d
     http-request return status 200
@@ -186,8 +187,8 @@ func (p *Proxy) Kill() {
 	p.t.Helper()
 	kill(p.cmd)
 	Await(p.t, func() error {
-		if err := syscall.Kill(-p.cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("the proxy still runs: %v", err)
+		if left := p.Processes(); len(left) > 0 {
+			return fmt.Errorf("the proxy still runs: %v", left)
 		}
 		return nil
 	})
@@ -199,7 +200,8 @@ func kill(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// Processes are the numbers of all processes that the proxy has now.
+// Processes are the numbers of all processes that the proxy has now, without those
+// that are dead and that nobody has waited for yet.
 func (p *Proxy) Processes() []int {
 	p.t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*")
@@ -207,7 +209,10 @@ func (p *Proxy) Processes() []int {
 	var own []int
 	for _, path := range all {
 		pid, _ := strconv.Atoi(filepath.Base(path))
-		if group, err := syscall.Getpgid(pid); err == nil && group == p.cmd.Process.Pid {
+		if group, err := syscall.Getpgid(pid); err != nil || group != p.cmd.Process.Pid {
+			continue
+		}
+		if stat, err := os.ReadFile(filepath.Join(path, "stat")); err == nil && !bytes.Contains(stat, []byte(") Z ")) {
 			own = append(own, pid)
 		}
 	}
@@ -244,10 +249,10 @@ func (p *Proxy) Get(path string) (status int, body string, err error) {
 	return Get("http://" + string(p.Site.Listen.Local()) + path)
 }
 
-// Await polls until check is content, for at most 10 s.
+// Await polls until check is content, for at most a minute.
 func Await(t testing.TB, check func() error) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -258,7 +263,7 @@ func Await(t testing.TB, check func() error) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited 10 s: %v", err)
+			t.Fatalf("waited a minute: %v", err)
 		case <-tick.C:
 		}
 	}
@@ -271,4 +276,4 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var client = http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+var client = http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
