@@ -64,9 +64,22 @@ func removeOld(dir, keep string) error {
 	return errors.Join(errs...)
 }
 
-// Used notes that the agent self was started, so that Install keeps it. A binary
-// that nobody uploaded is left alone.
-func Used(self string) {
+// OneCPU sets the number of CPUs for the start of an agent, of a user who has not set
+// it: Go's runtime starts with fewer threads then, and one is enough for most of what
+// an agent is asked. The 0 tells it from what a user has set.
+const OneCPU = cpus + "=${" + cpus + ":-" + one + "}"
+
+const (
+	cpus = "GOMAXPROCS" // package runtime
+	one  = "01"
+)
+
+// Started notes that the agent self was started, so that Install keeps it; a binary
+// that nobody uploaded is left alone. What it was started with is not passed on.
+func Started(self string) {
+	if os.Getenv(cpus) == one {
+		_ = os.Unsetenv(cpus)
+	}
 	if strings.HasPrefix(filepath.Base(self), Prefix) {
 		now := time.Now()
 		_ = os.Chtimes(self, now, now) // else it is uploaded again some day

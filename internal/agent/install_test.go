@@ -20,7 +20,7 @@ func TestOldAgentsGo(t *testing.T) {
 			must(t, os.Chtimes(filepath.Join(dir, name), long, long))
 		}
 	}
-	agent.Used(filepath.Join(dir, "agent-young"))
+	agent.Started(filepath.Join(dir, "agent-young"))
 	uploaded := filepath.Join(dir, ".agent-now")
 	if err := agent.Install(uploaded, strings.Repeat("0", 32)); err == nil || !strings.Contains(err.Error(), "has not arrived as it was sent") {
 		t.Errorf("another hash: %v", err)

@@ -5,6 +5,8 @@
 package operations
 
 import (
+	"context"
+	"runtime"
 	"time"
 
 	"github.com/org/deploy-action/internal/agent"
@@ -23,8 +25,18 @@ import (
 // Agent is the one that the binary self is, for a client that may be silent for lease;
 // session is what its operations find kept.
 func Agent(self string, lease time.Duration, session *machine.Session) machine.Agent {
-	agent.Used(self)
+	agent.Started(self)
 	return machine.Agent{Version: version.Number, Lease: lease, Handlers: All(), Session: session}
+}
+
+// busy is an operation that more CPUs than agent.OneCPU are good for.
+func busy[Req, Res any](op machine.Op[Req, Res]) machine.Op[Req, Res] {
+	do := op.Do
+	op.Do = func(ctx context.Context, at machine.At, request Req) (Res, error) {
+		runtime.SetDefaultGOMAXPROCS()
+		return do(ctx, at, request)
+	}
+	return op
 }
 
 // All are the operations. What changes something in a switch is there behind the guard
@@ -36,7 +48,7 @@ func All() []machine.Handler {
 		machine.Handle(state.Guarded(state.Append)), machine.Handle(state.Guarded(state.Finish)), machine.Handle(state.Guarded(state.Record)),
 		machine.Handle(release.Slots), machine.Handle(release.List), machine.Handle(release.Bad), machine.Handle(release.Fits),
 		machine.Handle(state.Guarded(release.Blame)), machine.Handle(state.Guarded(release.Acquit)),
-		machine.Handle(state.Guarded(release.Receive)), machine.Handle(state.Guarded(release.Point)), machine.Handle(state.Guarded(release.Prune)),
+		machine.Handle(state.Guarded(busy(release.Receive))), machine.Handle(state.Guarded(release.Point)), machine.Handle(state.Guarded(release.Prune)),
 		machine.Handle(state.Guarded(machine.Run)), machine.Handle(machine.Run), machine.Handle(machine.Tail),
 		machine.Handle(machine.ReadFile), machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
 		machine.Handle(health.Await), machine.Handle(health.Once),

@@ -40,14 +40,14 @@ const platformScript = `{ read p </proc/sys/kernel/arch && p="Linux $p"; } 2>/de
 
 // startScript starts the agent that is there, or says what the server is.
 func startScript(platform, build, sudo string) string {
-	try := `a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then ` + says("start $a") + "; exec " + sudo + `"$a" agent; fi; `
+	try := `a=$d/$n; if [ -x "$a" ] && [ -O "$d" ]; then ` + says("start $a") + "; " + agent.OneCPU + " exec " + sudo + `"$a" agent; fi; `
 	return platformScript + fmt.Sprintf(`if [ "$p" = "%s" ]; then n=%s%s; d=%s; %sd=%s; if [ -h "$d" ]; then d=; fi; %sfi; %s`,
 		platform, agent.Prefix, build, home, try, fallback, try, says("need $p"))
 }
 
 // installedScript starts the agent that the spec names.
 func installedScript(path, sudo string) string {
-	return fmt.Sprintf(`a=%s; if [ -x "$a" ]; then %s; exec %s"$a" agent; fi; %s`, path, says("start $a"), sudo, says("missing $a"))
+	return fmt.Sprintf(`a=%s; if [ -x "$a" ]; then %s; %s exec %s"$a" agent; fi; %s`, path, says("start $a"), agent.OneCPU, sudo, says("missing $a"))
 }
 
 // uploadScript takes an agent from standard input into a folder, and has it check

@@ -292,6 +292,18 @@ func TestWhichAgent(t *testing.T) {
 	}
 }
 
+// An agent starts on one CPU, and what it runs knows nothing of it.
+func TestOneCPU(t *testing.T) {
+	t.Parallel()
+	const of = `tr '\0' '\n' </proc/$PPID/environ | grep ^GOMAXPROCS; echo "${GOMAXPROCS-unset}"`
+	for shell, want := range map[string]string{"": "GOMAXPROCS=01\nunset", "export GOMAXPROCS=3; ": "GOMAXPROCS=3\n3"} {
+		s := sshtest.New(t, sshtest.Options{Ordinary: true, Shell: script(t, shell+"exec /bin/sh \"$@\"\n")})
+		if got := run(t, open(t, dialer(t, options(t)), s), of); got != want {
+			t.Errorf("login shell %q: %q, want %q", shell, got, want)
+		}
+	}
+}
+
 // An agent that is left over from another release is not used.
 func TestAgentOfAnotherRelease(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ func beAgent(args []string) int {
 	if err == nil && len(args) == 2 && args[0] == "-install" {
 		err = agent.Install(self, args[1])
 	} else if err == nil {
-		agent.Used(self)
+		agent.Started(self)
 		err = machine.Agent{Version: version, Handlers: []machine.Handler{
 			machine.Handle(machine.Run), machine.Handle(machine.ReadFile), machine.Handle(machine.Tail),
 			machine.Handle(machine.Write), machine.Handle(machine.Remove), machine.Handle(machine.Symlink), machine.Handle(machine.MakeDir),
