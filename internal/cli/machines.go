@@ -69,6 +69,7 @@ func (m *machines) note(server *spec.Server) {
 	defer m.mu.Unlock()
 	if !slices.Contains(m.used, server) {
 		m.used = append(m.used, server)
+		allow(serverMemory)
 	}
 }
 

@@ -6,10 +6,13 @@ import (
 )
 
 // What a command may use, in bytes, before Go's runtime looks hard for what is not
-// needed any more: a base, and more for each stage of a run.
+// needed any more: a base, and more for each stage of a run and each server that it
+// logs in to. The stacks of a connection alone are 60 KiB, and each look goes through
+// all of them.
 const (
-	baseMemory  = 32 << 20
-	stageMemory = 4 << 10
+	baseMemory   = 32 << 20
+	stageMemory  = 4 << 10
+	serverMemory = 256 << 10
 )
 
 // spareMemory is how much may gather that is not needed any more, in percent of
@@ -23,6 +26,9 @@ func favourCommand() {
 	debug.SetMemoryLimit(baseMemory)
 }
 
+// allow lets a command use more memory, in bytes.
+func allow(more int64) { debug.SetMemoryLimit(debug.SetMemoryLimit(-1) + more) }
+
 // favourStages has Go's runtime get out of the way of what so many stages run,
 // and returns what ends that, but for the bound of the memory.
 //
@@ -30,7 +36,7 @@ func favourCommand() {
 // none is left to spare, Go's monitor takes its place away and gives it back again
 // for every command.
 func favourStages(stages int) (end func()) {
-	debug.SetMemoryLimit(baseMemory + stageMemory*int64(stages))
+	allow(stageMemory * int64(stages))
 	threads := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	return func() { runtime.GOMAXPROCS(threads) }
 }
