@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/org/deploy-action/internal/elb"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
 	"github.com/org/deploy-action/internal/state"
@@ -17,7 +18,15 @@ import (
 
 // Acquire is how a run takes the lock of a machine: with it the agent there takes on to
 // put its proxies back when the run is gone.
-var Acquire = state.Acquire(alone)
+var Acquire = machine.Op[state.Claim, state.Grant]{
+	Name: state.Acquire(nil).Name,
+	Do: func(ctx context.Context, at machine.At, c state.Claim) (state.Grant, error) {
+		return state.Acquire(agent{proxy.Connector(at.Session)}.alone).Do(ctx, at, c)
+	},
+}
+
+// agent is one that may find itself alone, when its session is over.
+type agent struct{ connect elb.Connect }
 
 // answerTime is how long a slot may take to show that it takes requests. What an
 // agent does alone is to be done within 2 s.
@@ -26,7 +35,7 @@ const answerTime = 1500 * time.Millisecond
 // alone is what an agent does whose run has gone after traffic may have moved: it
 // sends it to the old slot again, if that takes requests, or none does. Whatever
 // else is left is for the next run.
-func alone(ctx context.Context, o state.Orphan) error {
+func (a agent) alone(ctx context.Context, o state.Orphan) error {
 	var sites []proxy.Site
 	if err := json.Unmarshal(o.Entries[0].Alone, &sites); err != nil {
 		return fmt.Errorf("alone: journal: %w", err)
@@ -36,6 +45,9 @@ func alone(ctx context.Context, o state.Orphan) error {
 	}
 	here := machine.NewLocal("here")
 	defer here.Close()
+	if err := proxy.Balancing(here.Session(), a.connect); err != nil {
+		return err
+	}
 	var ways []proxy.Selection
 	for _, site := range sites {
 		way := proxy.Selection{Site: site, Slot: value.Name(o.Entries[0].From), Stay: true}

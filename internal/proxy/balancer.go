@@ -56,20 +56,27 @@ func (s Site) balance(ctx context.Context, at machine.At) (balanced, error) {
 	if api, ok := at.Session.Kept("elb:" + string(key)).(elb.API); ok {
 		return balanced{s, api}, nil
 	}
-	connector, ok := at.Session.Kept(balancing).(connector)
-	if !ok {
+	connect := Connector(at.Session)
+	if connect == nil {
 		return balanced{}, errors.New("turnout-agent calls no AWS: where the spec says agent = \"…\", name a turnout")
 	}
-	api, err := connector.connect(ctx, *s.Balancer)
+	api, err := connect(ctx, *s.Balancer)
 	if err != nil {
 		return balanced{}, err
 	}
 	return balanced{s, api}, at.Session.Keep("elb:"+string(key), api)
 }
 
-// Balancing lets the operations of a session call AWS.
+// Balancing lets the operations of a session call AWS. Where connect is nil, they
+// can't.
 func Balancing(s *machine.Session, connect elb.Connect) error {
 	return s.Keep(balancing, connector{connect})
+}
+
+// Connector is what Balancing has given a session; nil: nothing.
+func Connector(s *machine.Session) elb.Connect {
+	kept, _ := s.Kept(balancing).(connector)
+	return kept.connect
 }
 
 const balancing = "elb"

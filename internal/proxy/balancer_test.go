@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/org/deploy-action/internal/elb"
+	"github.com/org/deploy-action/internal/elb/client"
 	"github.com/org/deploy-action/internal/elb/elbtest"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/protocol"
@@ -32,7 +33,9 @@ func newBalanced(t *testing.T) *balanced {
 	for name, text := range elbtest.Credentials {
 		t.Setenv(name, text)
 	}
-	b := &balanced{T: t, lb: elbtest.New(), m: machine.NewLocal("here")}
+	here := machine.NewLocal("here")
+	must(t, proxy.Balancing(here.Session(), client.Connect))
+	b := &balanced{T: t, lb: elbtest.New(), m: here}
 	t.Cleanup(b.lb.Close)
 	b.site = proxy.Site{
 		Env: "shop", Kind: proxy.AWSELB, Epoch: protocol.Epoch{Number: 1, Run: "run-1"},
@@ -300,5 +303,14 @@ func TestBalancerInstances(t *testing.T) {
 	b.site.Balancer.Instances = nil
 	if err := verify(); err == nil || !strings.Contains(err.Error(), "takes instances") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An agent that has no calls to AWS says what the server needs.
+func TestBalancerWithoutAWS(t *testing.T) {
+	b := newBalanced(t)
+	_, err := proxy.Inspect.On(t.Context(), machine.NewLocal("here"), b.site)
+	if err == nil || !strings.Contains(err.Error(), `turnout-agent calls no AWS: where the spec says agent = "…", name a turnout`) {
+		t.Errorf("err = %v", err)
 	}
 }

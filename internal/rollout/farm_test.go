@@ -193,7 +193,7 @@ var byHand = []machine.Handler{
 func serveAgent() {
 	lease, err := time.ParseDuration(or(os.Getenv("ROLLOUT_TEST_LEASE"), machine.DefaultLease.String()))
 	if err == nil {
-		err = machine.Agent{Version: "test", Lease: lease, Handlers: append(operations.All(), byHand...)}.Serve(context.Background(), os.Stdin, os.Stdout)
+		err = machine.Agent{Version: "test", Lease: lease, Handlers: append(operations.All(), byHand...), Session: here().Session()}.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -40,7 +40,7 @@ func runAndDie() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	m := machine.NewLocal("local")
+	m := here()
 	d.run(func(context.Context, *spec.Server) (machine.Machine, error) { return m, nil })
 }
 

@@ -230,7 +230,7 @@ func TestRollbackRefusesAnUnhealthySlot(t *testing.T) {
 
 func (w *world) command(shell string) {
 	w.t.Helper()
-	m := machine.NewLocal("local")
+	m := here()
 	defer m.Close()
 	if _, err := machine.Run.On(context.Background(), m, machine.Command{Shell: shell}); err != nil {
 		w.t.Fatal(err)
@@ -255,7 +255,7 @@ func TestRollbackWithNothingToGoBackTo(t *testing.T) {
 func TestLockIsWaitedForAndNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "nginx")
-	other := machine.NewLocal("local")
+	other := here()
 	defer other.Close()
 	claim := state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "run-77", Actor: "bob", Since: time.Now()}}
 	if grant, err := deadman.Acquire.On(context.Background(), other, claim); err != nil || !grant.Held {
@@ -309,7 +309,7 @@ func TestSuperseded(t *testing.T) {
 	began := time.Now()
 	holds := make(chan bool)
 	waits := func(request Request) event.Switch {
-		other := machine.NewLocal("local")
+		other := here()
 		grant, err := deadman.Acquire.On(t.Context(), other, state.Claim{Dir: string(w.env.StateDir), Holder: state.Holder{Run: "another"}})
 		if err != nil || !grant.Held {
 			t.Fatalf("%+v, %v", grant, err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/deploy-action/internal/elb/client"
 	"github.com/org/deploy-action/internal/event"
 	"github.com/org/deploy-action/internal/machine"
 	"github.com/org/deploy-action/internal/proxy"
@@ -67,7 +68,7 @@ func testEnvironment(t *testing.T, p *proxytest.Proxy, blue, green value.Port) *
 }
 
 func (w *world) stopApps() {
-	m := machine.NewLocal("local")
+	m := here()
 	defer m.Close()
 	for _, slot := range w.env.Slots {
 		_, _ = machine.Run.On(context.Background(), m, machine.Command{Shell: slot.Stop, Timeout: time.Minute})
@@ -77,7 +78,7 @@ func (w *world) stopApps() {
 // request is a deploy of a release, or a rollback without one, in a session of
 // its own.
 func (w *world) request(release string) Request {
-	m := machine.NewLocal("local")
+	m := here()
 	w.t.Cleanup(func() { _ = m.Close() })
 	return Request{
 		Environment: w.env, Release: release, Rollback: release == "",
@@ -139,4 +140,13 @@ func eachProxy(t *testing.T, test func(*testing.T, *world)) {
 			test(t, newWorld(t, kind))
 		})
 	}
+}
+
+// here is this machine, as the command line has it: it calls AWS.
+func here() *machine.Local {
+	m := machine.NewLocal("local")
+	if err := proxy.Balancing(m.Session(), client.Connect); err != nil {
+		panic(err)
+	}
+	return m
 }
