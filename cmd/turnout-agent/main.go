@@ -34,11 +34,16 @@ func main() {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Print(usage)
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(os.Stderr, "turnout-agent: error: %v\n", err)
+		os.Exit(2)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "turnout-agent: error: %v\n", err)
 		os.Exit(1)
 	}
 }
+
+var errUsage = errors.New("see turnout-agent -h")
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("turnout-agent", flag.ContinueOnError)
@@ -49,17 +54,20 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		return err
-	}
-	switch {
-	case flags.NArg() > 0 || *lease <= 0:
-		return fmt.Errorf("%q: see turnout-agent -h", flags.Args())
+	case err != nil:
+		return fmt.Errorf("%v: %w", err, errUsage)
+	case flags.NArg() > 0:
+		return fmt.Errorf("%q is too much: %w", flags.Arg(0), errUsage)
+	case *lease <= 0:
+		return fmt.Errorf("-lease %s: must be more than nothing: %w", *lease, errUsage)
 	case command == "version":
 		_, err := fmt.Println(version.Line())
 		return err
 	case command != "agent":
-		return fmt.Errorf("%q is not a command: see turnout-agent -h", command)
+		return fmt.Errorf("%q is not a command: %w", command, errUsage)
 	}
 	return work(ctx, *install, *lease)
 }
