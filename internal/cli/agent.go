@@ -70,8 +70,6 @@ func (a *app) agent(ctx context.Context, self string, lease time.Duration) error
 		return fmt.Errorf("agent: this is %s, and only a server with Linux can have one", a.env.System)
 	}
 	session := machine.NewSession()
-	if err := proxy.Balancing(session, client.Connect); err != nil {
-		return err
-	}
+	proxy.Balancing(session, client.Connect)
 	return operations.Agent(self, lease, session).Serve(ctx, a.env.Stdin, a.env.Stdout)
 }

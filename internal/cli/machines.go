@@ -46,7 +46,7 @@ func (a *app) newMachines() *machines {
 		o.Home = a.env.Getenv("HOME")
 	}
 	local := machine.NewLocal("local")
-	_ = proxy.Balancing(local.Session(), client.Connect) // nothing was kept before
+	proxy.Balancing(local.Session(), client.Connect)
 	return &machines{local: local, remote: ssh.New(o), measure: metrics.New(), agent: a.agentHere}
 }
 

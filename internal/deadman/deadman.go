@@ -45,9 +45,7 @@ func (a agent) alone(ctx context.Context, o state.Orphan) error {
 	}
 	here := machine.NewLocal("here")
 	defer here.Close()
-	if err := proxy.Balancing(here.Session(), a.connect); err != nil {
-		return err
-	}
+	proxy.Balancing(here.Session(), a.connect)
 	var ways []proxy.Selection
 	for _, site := range sites {
 		way := proxy.Selection{Site: site, Slot: value.Name(o.Entries[0].From), Stay: true}

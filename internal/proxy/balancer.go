@@ -69,8 +69,8 @@ func (s Site) balance(ctx context.Context, at machine.At) (balanced, error) {
 
 // Balancing lets the operations of a session call AWS. Where connect is nil, they
 // can't.
-func Balancing(s *machine.Session, connect elb.Connect) error {
-	return s.Keep(balancing, connector{connect})
+func Balancing(s *machine.Session, connect elb.Connect) {
+	_ = s.Keep(balancing, connector{connect}) // a former connector has nothing to close
 }
 
 // Connector is what Balancing has given a session; nil: nothing.

@@ -27,17 +27,15 @@ func (n Selection) ready(ctx context.Context, at machine.At) error {
 	if n.Site.Balancer != nil {
 		return n.readyBalanced(ctx, at)
 	}
-	if pool, ok := n.Site.pool(n.Slot); ok {
-		if err := allAnswer(ctx, pool); err != nil {
-			return err
-		}
-	}
 	if err := n.Site.validate(); err != nil {
 		return err
 	}
 	pool, ok := n.Site.pool(n.Slot)
 	if !ok {
 		return fmt.Errorf("not a slot of %s", n.Site.Env)
+	}
+	if err := allAnswer(ctx, pool); err != nil {
+		return err
 	}
 	return n.Site.dialect().ready(ctx, n.Site, pool)
 }

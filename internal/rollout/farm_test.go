@@ -186,7 +186,7 @@ func (f *farm) killAgent(host string) {
 
 // byHand are what a test does to a host without asking for the lock.
 var byHand = []machine.Handler{
-	machine.Handle(machine.Run), machine.Handle(proxy.Select), machine.Handle(state.Append), machine.Handle(state.Record), machine.Handle(state.Finish),
+	machine.Handle(proxy.Select), machine.Handle(state.Append), machine.Handle(state.Record), machine.Handle(state.Finish),
 }
 
 // serveAgent is the process of an agent.

@@ -45,9 +45,9 @@ func (d *Dialer) program(platform string, callsAWS bool) (agent.Binary, error) {
 	if "linux/"+arch == d.options.Platform {
 		whole = d.options.Program
 	}
-	paths := []string{small, small + packed, whole, whole + packed}
-	if callsAWS {
-		paths = paths[2:]
+	paths := []string{whole, whole + packed}
+	if !callsAWS {
+		paths = append([]string{small, small + packed}, paths...)
 	}
 	return d.programs.get(fmt.Sprint(arch, callsAWS), func() (agent.Binary, error) {
 		for _, path := range paths {
